@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from engine.compiler.build import build
@@ -16,8 +16,16 @@ from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
+from engine.plan import load as load_destination
 from engine.records import Json, JsonObject, Outcome, Plan, Secret
 from tests.oracle import OraclePlan
+
+
+@cache
+def exponea() -> Connection:
+    """Return the shipped mapping with its example settings, made when a test asks for it."""
+    target = load_destination("exponea")
+    return target.connect(target.example_settings())
 
 
 def compiled_plan(

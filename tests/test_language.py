@@ -13,6 +13,7 @@ from tests import oracle
 from tests.language.cases import DEFAULT_EVENT, DEFAULT_MAPPING, DEFAULT_NOW, DEFAULT_TRACK, Case, load_cases
 from tests.oracle import OraclePlan
 from tests.runners import compiled_plan
+from tests.tables import each
 
 # --- Everything that runs a mapping, by name: each case goes through each. The compiler joins here. ---
 RUNNERS: dict[str, Callable[..., OraclePlan]] = {
@@ -22,7 +23,7 @@ RUNNERS: dict[str, Callable[..., OraclePlan]] = {
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
-@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.id)
+@each("case", load_cases, ids=lambda case: case.id)
 def test_case(case: Case, runner: Callable[..., OraclePlan]) -> None:
     plan = runner(
         case.mapping,

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Outcome, Plan, Report, load
+from engine import Outcome, Plan, Report
 from engine.events import batches
 from tests.events.strategies import EVENTS, JSON, OBJECTS
+from tests.runners import exponea
 
 ROOT = Path(__file__).parents[1]
 NOW = 1_714_564_829.0
-TARGET = load("exponea")
-CONNECTION = TARGET.connect(TARGET.example_settings())
 TRACK = {"type": "track", "event": "e", "userId": "u", "timestamp": "2024-05-01T12:00:29.319Z"}
 PAGE = TRACK | {"type": "page", "name": "Home"}
 SAMPLES = [json.loads(line) for line in (ROOT / "samples" / "web.ndjson").read_text("utf-8").splitlines()[:40]]
@@ -37,7 +36,7 @@ def completed(event, wide):
 
 def one_by_one(events, **wide):
     complete = [completed(event, wide) if type(event) is dict else event for event in events]
-    return [CONNECTION.plan_json(orjson.dumps(event), now=NOW) for event in complete]
+    return [exponea().plan_json(orjson.dumps(event), now=NOW) for event in complete]
 
 
 WRITERS = [orjson.dumps, lambda body: json.dumps(body).encode(), lambda body: json.dumps(body, indent=1).encode()]
@@ -51,14 +50,14 @@ WIDE = st.fixed_dictionaries(
 def test_a_batch_has_the_plans_of_its_events(events, wide, write, first):
     body = {"batch": events} | wide if first else wide | {"batch": events}
 
-    assert CONNECTION.plan_batch(write(body), now=NOW) == one_by_one(events, **wide)
+    assert exponea().plan_batch(write(body), now=NOW) == one_by_one(events, **wide)
 
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_what_libraries_send_has_the_plans_of_its_events(write):
     raw = write({"batch": SAMPLES, "sentAt": "2024-05-01T12:00:31.000Z"})
 
-    assert CONNECTION.plan_batch(raw, now=NOW) == one_by_one(SAMPLES, sentAt="2024-05-01T12:00:31.000Z")
+    assert exponea().plan_batch(raw, now=NOW) == one_by_one(SAMPLES, sentAt="2024-05-01T12:00:31.000Z")
 
 
 @pytest.mark.parametrize(
@@ -100,14 +99,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
 def test_events_that_are_read_one_by_one_are_those_of_the_batch(raw):
-    view = CONNECTION._sent
-    assert CONNECTION._plans_of_written(raw, None, NOW, view) in (None, CONNECTION._plans_of_read(raw, None, NOW, view))
+    view = exponea()._sent
+    assert exponea()._plans_of_written(raw, None, NOW, view) in (None, exponea()._plans_of_read(raw, None, NOW, view))
 
 
 def test_one_bad_event_spoils_no_other():
     raw = orjson.dumps({"batch": [TRACK, 7, TRACK | {"type": "trak"}, PAGE]})
 
-    assert [(plan.outcome, plan.reason) for plan in CONNECTION.plan_batch(raw, now=NOW)] == [
+    assert [(plan.outcome, plan.reason) for plan in exponea().plan_batch(raw, now=NOW)] == [
         (Outcome.PLANNED, "1 request"),
         (Outcome.INVALID, "an event must be a JSON object; this is a number"),
         (Outcome.INVALID, 'unknown type "trak"; did you mean "track"?'),
@@ -116,7 +115,7 @@ def test_one_bad_event_spoils_no_other():
 
 
 def test_what_is_repaired_in_the_bytes_of_an_event_is_reported_for_it():
-    found = CONNECTION.plan_batch(HOSTILE["NaN in one"], now=NOW)
+    found = exponea().plan_batch(HOSTILE["NaN in one"], now=NOW)
 
     about = Report(
         "json-repaired", "message", "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1"
@@ -139,4 +138,4 @@ def test_what_is_repaired_in_the_bytes_of_an_event_is_reported_for_it():
     ],
 )
 def test_a_body_that_is_no_batch_is_one_invalid_plan(raw, reason):
-    assert CONNECTION.plan_batch(raw) == [Plan(Outcome.INVALID, reason)]
+    assert exponea().plan_batch(raw) == [Plan(Outcome.INVALID, reason)]

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Outcome, load
+from engine import Outcome
 from tests.events.strategies import EVENTS
+from tests.runners import exponea
 
 NOW = 1_714_564_829.0
-TARGET = load("exponea")
-CONNECTION = TARGET.connect(TARGET.example_settings())
 TRACK = {"type": "track", "event": "e", "userId": "u", "timestamp": "2024-05-01T12:00:29.319Z"}
 
 
@@ -45,14 +44,14 @@ def nested(levels):
 )
 def test_bytes_are_planned_as_the_event_is(more, received_at, outcome):
     event = TRACK | more
-    plan = CONNECTION.plan_json(orjson.dumps(event), received_at=received_at, now=NOW)
+    plan = exponea().plan_json(orjson.dumps(event), received_at=received_at, now=NOW)
     assert plan.outcome == outcome
-    assert plan == CONNECTION.plan(event, received_at=received_at, now=NOW)
+    assert plan == exponea().plan(event, received_at=received_at, now=NOW)
 
 
 @given(EVENTS, st.none() | st.just("2024-05-01T12:00:30.319Z"))
 def test_any_event_is_planned_from_bytes_as_it_is(event, received_at):
     raw = orjson.dumps(event)
-    assert CONNECTION.plan_json(raw, received_at=received_at, now=NOW) == CONNECTION.plan(
+    assert exponea().plan_json(raw, received_at=received_at, now=NOW) == exponea().plan(
         orjson.loads(raw), received_at=received_at, now=NOW
     )

@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 from engine import Connection, Plan, load
+from tests.tables import each
 
 KEY = "sk-live-4eC39HqLyjWD"
 PIN = 8675309123
@@ -186,7 +187,7 @@ def test_every_way_to_make_text_of_it_shows_the_mask(plans: list[Plan], way: str
     assert leaked(str(WAYS[way](KEY))), "this way would show it"
 
 
-@pytest.mark.parametrize("name", [name for name in dir(str) if callable(getattr(str, name)) and name != "__class__"])
+@each("name", [name for name in dir(str) if callable(getattr(str, name)) and name != "__class__"])
 def test_every_method_of_str_shows_the_mask(plans: list[Plan], name: str) -> None:
     """Methods are called without arguments and with one; those that need others are among the ways above."""
     for text in {text for plan in plans for text in texts(plan) if "***" in text}:

@@ -18,6 +18,7 @@ from engine.language.texts import kind_of, visible
 from engine.plan import Connection, load
 from engine.records import Json, Outcome, Secret, Secrets, masked
 from engine.responses import error_text
+from tests.tables import each
 
 KEYS = ["sk_live_4eC39HqLyjWD", "p\"a/s's&w+ö d<\\>=%", "+/=&?#key", "漢字é😀漢字", "123456"]
 OTHER_WAYS: dict[str, Callable[[str], str]] = {
@@ -46,8 +47,8 @@ OTHER_WAYS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("way", OTHER_WAYS)
-@pytest.mark.parametrize("key", KEYS)
+@each("way", OTHER_WAYS)
+@each("key", KEYS)
 def test_a_secret_is_masked_in_every_form(key: str, way: str) -> None:
     shown = Secrets([key, "another-key"]).mask(f"bad key <{OTHER_WAYS[way](key)}>!")
     before, mask, after = shown.partition("***")
@@ -56,9 +57,9 @@ def test_a_secret_is_masked_in_every_form(key: str, way: str) -> None:
     assert after.removesuffix(">!") in {"", '"', '\\""'}
 
 
-@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode], ids=["standard", "URL-safe"])
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("user", ["", "u", "us", "use", "key-id"])
+@each("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@each("key", KEYS)
+@each("user", ["", "u", "us", "use", "key-id"])
 def test_a_secret_is_masked_in_the_base64_of_basic(user: str, key: str, encode: Callable[[bytes], bytes]) -> None:
     raw = f"{user}:{key}".encode()
     shown = Secrets([key]).mask(f"no access for Basic {encode(raw).decode()}")
@@ -82,7 +83,7 @@ def test_a_short_secret_masks_whole_values_only() -> None:
     }
 
 
-@pytest.mark.parametrize("before", range(470, 505))
+@each("before", range(470, 505))
 def test_no_piece_of_a_secret_is_left_where_an_error_is_cut(before: int) -> None:
     error = "x" * before + "%2B/secret-key-of-a-vendor=" + "y" * 5000
     shown = error_text(error, Secrets(["+/secret-key-of-a-vendor="]))

@@ -30,6 +30,8 @@ ROWS = 128
 GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of a row group, so that many shards can be read side by side."""
 
+CHANGED = "it is not the one that was planned"
+
 
 class ShardRow(NamedTuple):
     """An event that is ready to be fed: `at` in Unix seconds, infinite without a time; `raw` is its JSON."""
@@ -56,6 +58,8 @@ def merged(folder: Path, shards: Sequence[Shard], begin: Sequence[int]) -> Itera
         each = []
         for number, (shard, done) in enumerate(zip(shards, begin, strict=True)):
             file = stack.enter_context(_opened(folder, folder / shard.path))
+            if file.metadata.num_rows != shard.rows or not {*COLUMNS} <= {*file.schema_arrow.names}:
+                raise _damaged(folder, folder / shard.path, ValueError(CHANGED))
             each.append(_rows(file, number, done, folder, folder / shard.path))
         yield from heapq.merge(*each, key=lambda row: row[:2])
 
@@ -85,7 +89,7 @@ def _rows(file: ParquetFile, number: int, done: int, folder: Path, path: Path) -
             for at, message_id, raw, reports in zip(*(each[skip:] for each in columns), strict=True):
                 yield ShardRow(inf if at is None else at, number, message_id, raw, _reports(reports))
             skip = max(0, skip - batch.num_rows)
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, ValueError, TypeError) as error:
         raise _damaged(folder, path, error) from error
 
 

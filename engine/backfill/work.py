@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
@@ -110,8 +110,8 @@ class WorkFolder:
         """Make the folder, and keep other processes from it; raises BackfillError if one has it, and OSError."""
         import fcntl
 
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK).open("wb") as file:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # its shards are events
+        with open(self.path / LOCK, "ab", opener=_no_link) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -141,7 +141,9 @@ class WorkFolder:
         begin = FeedPosition((0,) * len(plan.shards))
         found = _loaded(file, _position_of, DAMAGED_POSITION.format(file=file)) or begin
         ends = [shard.rows for shard in plan.shards]
-        if len(found.shards) != len(ends) or any(at > end for at, end in zip(found.shards, ends, strict=True)):
+        if len(found.shards) != len(ends) or any(
+            not 0 <= at <= end for at, end in zip(found.shards, ends, strict=True)
+        ):
             raise BackfillError(DAMAGED_POSITION.format(file=file))
         return found
 
@@ -204,9 +206,17 @@ def _loaded(file: Path, use: Callable[[dict[str, Any]], T], damaged: str) -> T |
         raise BackfillError(damaged) from error
 
 
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 def _plan_of(value: dict[str, Any]) -> WorkPlan:
     inputs = [InputFile(**each) for each in value["inputs"]]
     shards = [Shard(str(each["path"]), int(each["rows"])) for each in value["shards"]]
+    for shard in shards:
+        parts = PurePosixPath(shard.path).parts
+        if parts[:1] != (SHARDS,) or ".." in parts or shard.rows < 0:
+            raise ValueError("a shard outside of the folder")
     counts = cast("JsonObject", dict(value["counts"]))
     return WorkPlan(dict(value["arguments"]), inputs, dict(value["mappings"]), shards, counts)
 

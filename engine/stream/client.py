@@ -64,6 +64,8 @@ READ_MESSAGES = 1000
 HEADER_ROOM = 4096
 """Bytes that headers may take of the largest message."""
 ID_HEADER, EXPECT_HEADER = "Nats-Msg-Id", "Nats-Expected-Last-Subject-Sequence"
+SEQUENCE_HEADER = "Nats-Sequence"
+"""What servers add to messages that are stored, and to no status."""
 NO_RESPONDERS = "503"
 END_OF_BATCH, NO_MESSAGES = "204", "404"
 UNAVAILABLE = (10008, 10009, 10158)
@@ -271,7 +273,7 @@ class StreamClient:
             while True:
                 message = await self._replies.next(replies, seconds)
                 headers = message.headers or {}
-                status = headers.get("Status")
+                status = None if SEQUENCE_HEADER in headers else headers.get("Status")  # a message may have any header
                 if status == NO_RESPONDERS:
                     return NO_RESPONDERS
                 if status in (END_OF_BATCH, NO_MESSAGES):
@@ -281,7 +283,7 @@ class StreamClient:
                 if found and int(headers["Nats-Last-Sequence"]) != found[-1].seq:
                     return "messages of an answer were lost"
                 at = _seconds(headers["Nats-Time-Stamp"])
-                seq = int(headers["Nats-Sequence"])
+                seq = int(headers[SEQUENCE_HEADER])
                 found.append(StreamMessage(seq, headers["Nats-Subject"], headers, message.data, at))
 
     async def _ours(self, subject: str, stream: str, headers: Mapping[str, str], expect: int | None) -> int:

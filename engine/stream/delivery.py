@@ -12,9 +12,11 @@ each second (engine/stream/shared_state.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, TypeVar
 
 from engine.delivery.configured_connection import ConfiguredConnection, differences
@@ -43,11 +45,21 @@ LOOK = 0.5
 """Seconds between two looks at what others changed; the shared state is read at most once a second."""
 RELEASE_SECONDS = 3.0
 """For how long a server of this process is waited for when partitions are given up."""
+BETWEEN_TROUBLES = 60.0
+"""Seconds between two lines about servers that give no partitions."""
+UNKNOWN_SECONDS = 30.0
+"""Seconds between two looks for connections that this process does not deliver to."""
+UNKNOWN = (
+    "events for it are in partitions that this server has, but its connections file does not have it, or disables it: "
+    "nobody delivers them. Reload this server with the file that the others have"
+)
 REFRESH_TOKENS = (
     "The connection {name} signs in with a refresh token, which its vendor replaces each time it is used: only one "
     "process can keep it, and an outbox on streams has many. Deliver this connection from an outbox in a file, by a "
     "server of its own, or let it sign in with client credentials."
 )
+
+logger = logging.getLogger("waybill.delivery")
 
 
 def slots_of(partitions: int) -> int:
@@ -120,7 +132,7 @@ class StreamDelivery:
         )
         self._owned: dict[int, OwnedPartition] = {}
         self._rows: dict[str, ConnectionRow] = {}
-        self._reported = 0
+        self._reported, self._troubled_at, self._looked_at = 0, -inf, -inf
         self._stopping = False
         self._changed = asyncio.Event()
 
@@ -160,6 +172,8 @@ class StreamDelivery:
             return {}
         check_connections(connections)
         old, self._current = self._current, {each.name: each for each in connections}
+        for name in self._current.keys() - old.keys():
+            self._reports.forget(name)
         for name, each in old.items():
             if name not in self._current or differences(each, self._current[name]):
                 self._reports.forget(name)
@@ -237,6 +251,10 @@ class StreamDelivery:
             await asyncio.wait_for(self._in_client(coroutine), RELEASE_SECONDS)
 
     def _report_owned(self) -> None:
+        now, trouble = self._clock.time(), self.trouble
+        if trouble and now - self._troubled_at >= BETWEEN_TROUBLES:
+            self._troubled_at = now
+            logger.warning("partitions cannot be asked for", extra={"fields": {"reason": trouble}})
         owned = len(self.owned())
         if owned != self._reported:
             self._reported = owned
@@ -252,7 +270,16 @@ class StreamDelivery:
                     if (before.held, before.due) != (row.held, row.due):
                         for each in list(self._owned.values()):
                             each.delivery.follow(row)
+                if self._clock.time() - self._looked_at >= UNKNOWN_SECONDS:
+                    self._looked_at = self._clock.time()
+                    self._warn_of_unknown()
             await asyncio.sleep(LOOK)
+
+    def _warn_of_unknown(self) -> None:
+        """Warn of connections that collectors know and this server does not: in its partitions, nobody delivers."""
+        named = set().union(*(each.queue.named() for each in self._owned.values()))
+        for name in sorted(named - self._current.keys()):
+            self._reports.warned(name, UNKNOWN)
 
     def _rate_limit(self, configured: ConfiguredConnection, _clock: Clock) -> RateLimiter:
         """Return the one limit of a connection that the workers of all partitions take tokens from."""

@@ -28,7 +28,7 @@ async def needed_from(client: StreamClient, layout: Layout, partition: int, conn
         last = await client.last(layout.state, layout.position_subject(partition, connection))
         if last is None or not last.data:
             return 0
-        position = StreamPosition.decode(last.data)
+        position = StreamPosition.of(last)
         needed.append(position.read_to + 1 if position.oldest is None else position.oldest)
     return min(needed, default=0)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from engine.delivery.outbox.location import MOST_PARTITIONS, StreamAddress
 from engine.errors import UsageError
 from engine.records import Json, JsonObject
-from engine.stream.errors import ApiRefused, OutboxUnfit, SequenceConflict, StreamMismatch, StreamMissing
+from engine.stream.errors import ApiRefused, DamagedPack, OutboxUnfit, SequenceConflict, StreamMismatch, StreamMissing
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient
@@ -44,13 +44,15 @@ NAME_TAKEN, NO_STREAM, OVERLAP = 10058, 10059, 10065
 TOO_MUCH = (10005, 10023, 10028, 10047, 10074)
 """More replicas than servers, or more bytes than their disks have."""
 PLAIN = re.compile(r"[^A-Za-z0-9_-]")
-ESCAPED = re.compile(r"=([0-9A-F]{2})")
+ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 CHECKED = (
     *("subjects", "retention", "discard", "max_age", "max_msgs", "max_msgs_per_subject", "no_ack", "allow_direct"),
     "storage",
 )
 """What makes an outbox of a stream; other settings, such as placement and compression, are the operator's."""
 TOKEN = b"token"
+LONGEST_NAME = 256
+"""Characters of a name in a subject."""
 
 
 class Layout(NamedTuple):
@@ -140,13 +142,22 @@ def subject_token(name: str) -> str:
 
 
 def token_name(token: str) -> str:
-    """Return the name of a subject's token."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), token).encode("latin-1").decode(errors="replace")
+    """Return the name of a subject's token; raise DamagedPack for a token that this release writes for no name."""
+    plain = ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), token.encode(errors="replace"))
+    name = plain.decode(errors="replace")
+    if not 1 <= len(name) <= LONGEST_NAME or subject_token(name) != token:
+        raise DamagedPack("A message of the stream has a name that waybill does not write.")
+    return name
 
 
-def partition_in(subject: str, at: int = 2) -> int:
-    """Return the partition that a subject names, in its third token or another one."""
-    return int(subject.split(".")[at])
+def partition_in(subject: str, count: int, at: int = 2) -> int:
+    """Return the partition that a subject names, in its third token or another one; raise DamagedPack without one."""
+    tokens = subject.split(".")
+    found = tokens[at] if at < len(tokens) else ""
+    for partition in range(count):
+        if _digits(partition) == found:
+            return partition
+    raise DamagedPack(f"Its subject names none of the {count} partitions, so no worker reads it.")
 
 
 def _digits(partition: int) -> str:
@@ -286,7 +297,7 @@ def _layout(address: StreamAddress, found: JsonObject) -> Layout:
 
 def _partitions(stream: str, value: Json) -> int:
     text = str(value)
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PARTITIONS:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_PARTITIONS:
         return int(text)
     raise _mismatch(stream, f"metadata {PARTITIONS_KEY}", value, f"a number from 1 to {MOST_PARTITIONS}")
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import orjson
 
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.base import Discarded, NewEvent, OutboxError, Purged, TakenIn
+from engine.delivery.outbox.base import ConnectionRow, Discarded, NewEvent, OutboxError, Purged, TakenIn
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.outbox.reports import from_text
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -144,6 +144,10 @@ class StreamOutbox(SqliteOutbox):
         """Record what is unusual about a connection's refusals."""
         self._shared.set_alarm(connection, 0, alarm)
         self._fresh_until = 0.0
+
+    def connections(self, name: str | None = None) -> list[ConnectionRow]:
+        """Return all connections, or the one with this name, for which no view needs to be read."""
+        return super().connections() if name is None else self._shared.rows(name)
 
     def resume(self, connection: str) -> bool:
         """End the hold or pause of a connection, in all processes."""

@@ -44,6 +44,8 @@ ASKING = 1.0
 """Seconds for which one request for a token waits."""
 REST = 3.0
 """Seconds for which a partition that was given up is not asked for."""
+LOOKING = 2.0
+"""Seconds between two looks at whether tokens were removed, while this process has less than its share."""
 COUNTING = 0.5
 """Seconds between two counts of the processes; a number counts when it was found twice."""
 SLACK = 0.5
@@ -141,7 +143,12 @@ class Ownership:
         """Begin to ask for partitions; raise OutboxError if the streams cannot be used."""
         names = [(_name_of(number), self._layout.owners_subject(number)) for number in range(self._layout.partitions)]
         await asyncio.gather(*(self._make_consumer(*each) for each in [*names, self._presence]))
-        coroutines = [self._be_present(), self._count_workers(), *map(self._strive, self._claims)]
+        coroutines = [
+            self._be_present(),
+            self._count_workers(),
+            self._replace_tokens(),
+            *map(self._strive, self._claims),
+        ]
         self._tasks = [asyncio.create_task(each) for each in coroutines]
 
     async def stop(self) -> None:
@@ -265,7 +272,7 @@ class Ownership:
         message = await self._next(_name_of(claim.number), request, waits)
         if message is None:
             return None
-        status = (message.headers or {}).get("Status")
+        status = _status(message)
         if status == WRONG_PIN:
             claim.pin, claim.rival = "", None  # who is named in the token is its owner still, and asks anew
         elif status == NO_RESPONDERS:
@@ -310,7 +317,7 @@ class Ownership:
         while True:
             try:
                 answer = await self._next(PRESENCE, {}, OWNED)
-                if answer is not None and answer.headers.get("Status") == NO_RESPONDERS:
+                if answer is not None and _status(answer) == NO_RESPONDERS:
                     await self._make_consumer(*self._presence)
             except Exception as error:  # noqa: BLE001  as above
                 self.trouble = str(error) or type(error).__name__
@@ -328,6 +335,25 @@ class Ownership:
                     self._share = -(-self._layout.partitions // found)
                 before = found
 
+    async def _replace_tokens(self) -> None:
+        """Put tokens back that somebody removed, once whoever had them surely owns nothing by them any more."""
+        missing_since: float | None = None
+        while True:
+            await asyncio.sleep(LOOKING)
+            with suppress(OutboxError):  # those who ask for partitions meet with the same
+                if len(self.owned()) >= self._share or await self._tokens() >= self._layout.partitions:
+                    missing_since = None
+                elif missing_since is None:
+                    missing_since = self._clock.time()
+                elif self._clock.time() >= missing_since + OWNED:
+                    await place_tokens(self._client, self._layout)
+
+    async def _tokens(self) -> int:
+        """Return how many partitions have a token."""
+        wanted: JsonObject = {"subjects_filter": f"{self._layout.name}.owners.*"}
+        info = await self._client.api(f"STREAM.INFO.{self._layout.owners}", wanted)
+        return len(cast("JsonObject", cast("JsonObject", info["state"]).get("subjects") or {}))
+
     async def _make_consumer(self, name: str, subject: str) -> None:
         stream = self._layout.owners
         config: JsonObject = {
@@ -343,6 +369,11 @@ class Ownership:
             config |= {"priority_timeout": int(PINNED * NANOSECONDS)}
         request: JsonObject = {"stream_name": stream, "config": config}
         await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{subject}", request)
+
+
+def _status(message: Any) -> str | None:
+    """Return the status that the servers answered, None for a message: that one may have any header."""
+    return None if message.reply else (message.headers or {}).get("Status")
 
 
 def _name_of(partition: int) -> str:

@@ -20,7 +20,7 @@ import orjson
 from engine.delivery.outbox.base import OutboxError
 from engine.records import JsonObject
 from engine.stream.client import StreamMessage
-from engine.stream.errors import ApiRefused, DamagedPack
+from engine.stream.errors import ApiRefused, DamagedPack, NoLeader, UnknownFormat
 from engine.stream.layout import Layout
 from engine.stream.packs import AGAIN_HEADER, Pack, connections_of, decode, digests
 from engine.stream.segments import PackIds
@@ -35,6 +35,8 @@ READ_PACKS, READ_BYTES = 20, 2 * 1024 * 1024
 PORTION = 1000
 """Headers that are read at once: about 1 MB, of 50,000 events at most."""
 HEADER_SECONDS = 5.0
+CONSUMER_SECONDS, CONSUMER_TRIES = 2.5, 4
+"""How long a consumer is waited for, and how many are tried: each is put on one server, which may be frozen."""
 ABANDONED = 30
 """Seconds after which the servers remove a consumer whose process died."""
 NANOSECONDS, MICROSECONDS = 10**9, 10**6
@@ -99,11 +101,13 @@ class PackReader:
         try:
             pack = decode(message.headers, message.data)
             ids = _ids(message.seq, at, message.headers)
+        except UnknownFormat as error:
+            raise UnknownFormat(f"{error} It is message {message.seq} of the stream {self._layout.events}.") from error
         except DamagedPack as error:
             raise DamagedPack(
-                f"The message {message.seq} of the stream {self._layout.events} is no pack of events. Look at it with "
-                f"`nats stream get {self._layout.events} {message.seq}`; once it is removed with "
-                f"`nats stream rmm {self._layout.events} {message.seq}`, delivery goes on behind it"
+                f"The message {message.seq} of the stream {self._layout.events} is no pack of events, so its partition "
+                f"waits. Look at it with `nats stream get {self._layout.events} {message.seq}`; once it is removed "
+                f"with `nats stream rmm {self._layout.events} {message.seq}`, delivery goes on behind it."
             ) from error
         return ReadPack(message.seq, at, pack, ids, sum(len(event.raw) for event in pack.events))
 
@@ -185,9 +189,15 @@ class PackReader:
     @asynccontextmanager
     async def _consumer(self, start: JsonObject) -> AsyncIterator[tuple[str, JsonObject]]:
         """Make a consumer of the partition's headers that begins somewhere, and remove it at the end."""
-        stream, name = self._layout.events, f"once-{uuid4().hex}"
+        name, info = await self._made(start)
+        try:
+            yield name, info
+        finally:
+            with suppress(OutboxError):  # the servers remove it themselves
+                await self._client.api(f"CONSUMER.DELETE.{self._layout.events}.{name}", patience=CONSUMER_SECONDS)
+
+    async def _made(self, start: JsonObject) -> tuple[str, JsonObject]:
         config: JsonObject = {
-            "name": name,
             "filter_subject": self._subject,
             "ack_policy": "none",
             "headers_only": True,
@@ -196,13 +206,16 @@ class PackReader:
             "inactive_threshold": ABANDONED * NANOSECONDS,
             **start,
         }
-        request: JsonObject = {"stream_name": stream, "config": config}
-        info = await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{self._subject}", request)
-        try:
-            yield name, info
-        finally:
-            with suppress(ApiRefused):  # the servers have removed it themselves
-                await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
+        stream, tries = self._layout.events, 0
+        while True:
+            name, tries = f"once-{uuid4().hex}", tries + 1
+            request: JsonObject = {"stream_name": stream, "config": {**config, "name": name}}
+            creating = f"CONSUMER.CREATE.{stream}.{name}.{self._subject}"
+            try:
+                return name, await self._client.api(creating, request, patience=CONSUMER_SECONDS)
+            except NoLeader:
+                if tries == CONSUMER_TRIES:
+                    raise
 
     async def _pulled(self, consumer: str, count: int) -> list[PackIds]:
         from nats import errors
@@ -214,11 +227,13 @@ class PackReader:
         found: list[PackIds] = []
         try:
             await wire.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._layout.events}.{consumer}", request, reply=inbox)
-            for _ in range(count):
+            size = 0
+            while len(found) < count and size < READ_BYTES:
                 message = await replies.next_msg(HEADER_SECONDS)
                 if not message.reply:  # a status: what is left is asked for again
                     break
                 found.append(_ids_of(message))
+                size += sum(map(len, (message.headers or {}).values()))
         except (TimeoutError, errors.Error) as error:
             if not found:
                 raise OutboxError(

@@ -17,11 +17,12 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
-from engine.delivery.outbox.base import Discarded, NewEvent
+from engine.delivery.outbox.attempts import AttemptNumbers
+from engine.delivery.outbox.base import Discarded, NewEvent, OutboxError
 from engine.records import Json, JsonObject, Report
 from engine.stream.errors import DamagedPack, UnknownFormat
 from engine.stream.layout import subject_token, token_name
@@ -33,9 +34,16 @@ PACK_EVENTS = 50
 PACK_BYTES = 256 * 1024
 """Bytes of raw events in a pack; a larger event goes alone."""
 NUMBERS_A_PACK = 64
+MOST_NUMBER = 2**53 - 1
+"""The highest number: a view has 10 bits more for the connection. 2**47 messages are not reached."""
+MOST_CONNECTIONS = 1000
+"""Connections of one pack."""
+LONGEST_CONNECTIONS = 64 * 1024
+"""Characters of the header that names them."""
 DISCARD_BYTES = 64 * 1024
 """Characters of discarded events in a message, from which on the next one begins."""
 DIGEST_BYTES = 8
+MOST_SECONDS = 2**34
 NEWER_RELEASE = (
     'A message of the stream has the format "{found}", this release reads "{known}": it was written by a newer '
     "release. Upgrade this worker; until then nothing of it is skipped."
@@ -92,7 +100,12 @@ def packs_of(
 def encode(pack: Pack) -> tuple[dict[str, str], bytes]:
     """Return the headers and the body of a pack's message."""
     ids = b"".join(event_digest(event.source, event.message_id) for event in pack.events)
-    tokens = ",".join(map(subject_token, pack.connections))
+    tokens = _tokens(pack.connections)
+    if len(pack.connections) > MOST_CONNECTIONS or len(tokens) > LONGEST_CONNECTIONS:
+        raise OutboxError(
+            f"An event is for {len(pack.connections):,} connections, more than streams can name with it: at most "
+            f"{MOST_CONNECTIONS:,}, with {LONGEST_CONNECTIONS:,} characters. Divide them over several sources."
+        )
     headers = {FORMAT_HEADER: FORMAT, IDS_HEADER: b64encode(ids).decode(), CONNECTIONS_HEADER: tokens}
     if pack.again:
         headers[AGAIN_HEADER] = "1"
@@ -120,29 +133,54 @@ def decode(headers: Mapping[str, str], body: bytes) -> Pack:
     check_format(headers)
     line, _, raw = body.partition(b"\n")
     try:
-        return _pack(orjson.loads(line), raw, len(digests(headers)))
+        pack = _pack(orjson.loads(line), raw, len(digests(headers)))
+        _check_headers(headers, pack)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedPack("A message of the stream is no pack of events.") from error
+    return pack
+
+
+def _check_headers(headers: Mapping[str, str], pack: Pack) -> None:
+    """Raise ValueError if headers say another thing than the body, so that duplicates would be looked for in others."""
+    ids = [event_digest(each.source, each.message_id) for each in pack.events]
+    again = headers.get(AGAIN_HEADER) is not None
+    if ids != digests(headers) or again != pack.again or headers.get(CONNECTIONS_HEADER) != _tokens(pack.connections):
+        raise ValueError("headers and body differ")
+    if len(set(connections_of(headers))) != len(pack.connections):
+        raise ValueError("a connection is named twice")
+
+
+def _tokens(connections: Sequence[str]) -> str:
+    return ",".join(map(subject_token, connections))
 
 
 def check_format(headers: Mapping[str, str]) -> None:
-    """Raise UnknownFormat for a message of a newer release, DamagedPack for one without a format."""
+    """Raise UnknownFormat for a message of a newer release, DamagedPack for one without a format that exists."""
     found = headers.get(FORMAT_HEADER)
     if found is None:
         raise DamagedPack("A message of the stream was not written by waybill: it has no header Waybill-Format.")
+    if found != FORMAT and not (found.isascii() and found.isdigit() and 0 < len(found) < 5 and int(found)):
+        raise DamagedPack("A message of the stream was not written by waybill: its Waybill-Format is no number.")
     if found != FORMAT:
         raise UnknownFormat(NEWER_RELEASE.format(found=found[:20], known=FORMAT))
 
 
 def connections_of(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the connections of a pack, from its headers alone."""
-    return tuple(token_name(each) for each in headers.get(CONNECTIONS_HEADER, "").split(",") if each)
+    """Return the connections of a pack, from its headers alone; raise DamagedPack for what are no names."""
+    text = headers.get(CONNECTIONS_HEADER, "")
+    tokens = text.split(",") if text and len(text) <= LONGEST_CONNECTIONS else []
+    if (text and not tokens) or len(tokens) > MOST_CONNECTIONS:
+        raise DamagedPack(
+            f"A message of the stream is no pack of events: it names more than {MOST_CONNECTIONS:,} connections, or "
+            f"with more than {LONGEST_CONNECTIONS:,} characters."
+        )
+    return tuple(map(token_name, tokens))
 
 
 def digests(headers: Mapping[str, str]) -> list[bytes]:
     """Return the digests of a pack's events, from its headers alone; raise DamagedPack if they are none."""
     try:
-        ids = b64decode(headers.get(IDS_HEADER, ""), validate=True)
+        ids = b64decode(headers.get(IDS_HEADER, "")[: 2 * NUMBERS_A_PACK * DIGEST_BYTES], validate=True)
     except ValueError as error:
         raise DamagedPack("A message of the stream is no pack of events: its Waybill-Ids are not base64.") from error
     if len(ids) % DIGEST_BYTES or not 0 < len(ids) <= NUMBERS_A_PACK * DIGEST_BYTES:
@@ -161,7 +199,7 @@ def _pack(line: Json, raw: bytes, count: int) -> Pack:
         events.append(_event(each, raw[at:end]))
         at = end
     connections = tuple(_text(each) for each in cast("list[Json]", given["connections"]))
-    replayed = tuple(_count(each) for each in cast("list[Json]", given["replayed"]))
+    replayed = tuple(whole(each) for each in cast("list[Json]", given["replayed"]))
     progress = tuple(_progress(cast("list[Json]", each)) for each in cast("list[Json]", given["progress"]))
     if at != len(raw) or len(events) != count or not {len(replayed), len(progress)} <= {0, count}:
         raise ValueError("lengths do not fit")
@@ -170,11 +208,12 @@ def _pack(line: Json, raw: bytes, count: int) -> Pack:
 
 def _progress(given: list[Json]) -> tuple[str | None, str | None, str | None]:
     progress, digest, attempts = (None if each is None else _text(each) for each in given)
+    AttemptNumbers.of(attempts)
     return progress, digest, attempts
 
 
 def _event(given: JsonObject, raw: bytes) -> NewEvent:
-    if _count(given["length"]) != len(raw):
+    if whole(given["length"]) != len(raw):
         raise ValueError("the raw bytes end too soon")
     reports = tuple(Report(*map(_text, cast("list[Json]", each))) for each in cast("list[Json]", given["reports"]))
     return NewEvent(_text(given["source"]), _text(given["message_id"]), _text(given["received_at"]), raw, reports)
@@ -186,10 +225,18 @@ def _text(value: Json) -> str:
     return value
 
 
-def _count(value: Json) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def whole(value: Any) -> int:
+    """Return a number of the kind that events have; raise TypeError for anything else."""
+    if type(value) is not int or not 0 <= value <= MOST_NUMBER:
         raise TypeError("not a number")
     return value
+
+
+def moment(value: Any) -> float:
+    """Return a time in unix seconds, up to the year 2514; raise TypeError for anything else."""
+    if type(value) not in (int, float) or not 0 <= value < MOST_SECONDS:
+        raise TypeError("not a time")
+    return float(value)
 
 
 def encode_discards(discards: Sequence[Discarded], count: int, now: float) -> Iterator[bytes]:
@@ -215,9 +262,9 @@ def decode_discards(source: str, headers: Mapping[str, str], body: bytes) -> tup
     try:
         value = orjson.loads(body)
         found = [
-            Discarded(source, float(at), _text(code), _text(reason), _text(message_id), _text(raw).encode())
+            Discarded(source, moment(at), _text(code), _text(reason), _text(message_id), _text(raw).encode())
             for at, code, reason, message_id, raw in value["discards"]
         ]
-        return found, _count(value["count"]), float(value["at"])
+        return found, whole(value["count"]), moment(value["at"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedPack("A message of the stream is no list of discarded events.") from error

@@ -38,7 +38,7 @@ from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict,
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
 from engine.stream.layout import Layout
 from engine.stream.owning import Ownership
-from engine.stream.pack_reader import READ_PACKS, PackReader, ReadPack
+from engine.stream.pack_reader import MICROSECONDS, READ_PACKS, PackReader, ReadPack
 from engine.stream.packs import Pack, number_of, place_of
 from engine.stream.positions import NotedEvent, StreamPosition
 from engine.stream.results import ResultBatch
@@ -65,10 +65,11 @@ READING_SECONDS = 1.0
 ROW_BYTES = 2 * 1024 * 1024
 """Bytes of events behind which one call of `waiting` returns no more."""
 RESULTS_AT_ONCE = 200
+CLOCKS_APART = 24 * 3600.0
+"""Seconds by which the clocks of two workers differ at most, for the numbers of requests."""
 TAKE_OVERS = 5
 LAG_SECONDS, LAG_PAUSE = 10.0, 0.05
 MILLISECOND = 0.001
-SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 LOST = "the events stream ends before what was delivered of it: it has lost its end, or is an older copy"
 
 logger = logging.getLogger("waybill.delivery")
@@ -236,34 +237,27 @@ class PartitionQueue:
         kept = self._client.call(
             self._client.last(self._layout.state, self._layout.position_subject(self._partition, connection))
         )
-        position = StreamPosition() if kept is None or not kept.data else self._decoded(kept)
+        position = StreamPosition.of(kept)
         if position.stream != self._created:  # nothing is known of a stream that was made anew
             position = StreamPosition(self._created)
         return position
 
-    @staticmethod
-    def _decoded(message: StreamMessage) -> StreamPosition:
-        try:
-            return StreamPosition.decode(message.data)
-        except DamagedPack as error:
-            _, bucket, key = message.subject.split(".", 2)
-            raise OutboxError(
-                f"The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
-                f"`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
-            ) from error
-
     def _creation(self) -> str:
-        return str(self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))["created"])
+        return str(self._events_info()["created"])
+
+    def _events_info(self) -> JsonObject:
+        return self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))
 
     def _last_sequence(self) -> int:
-        info = self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))
-        return cast("int", cast("JsonObject", info["state"])["last_seq"])
+        return cast("int", cast("JsonObject", self._events_info()["state"])["last_seq"])
 
     def _batch(self, message: StreamMessage) -> ResultBatch:
+        stream = self._layout.results
         try:
             return results.decode(message.headers, message.data)
+        except UnknownFormat as error:
+            raise UnknownFormat(f"{error} It is message {message.seq} of the stream {stream}.") from error
         except DamagedPack as error:
-            stream = self._layout.results
             raise OutboxError(
                 f"The message {message.seq} of the stream {stream} is no results of a worker, so it is not known what "
                 f"was sent. Look at it with `nats stream get {stream} {message.seq}`, and remove it with "
@@ -281,16 +275,13 @@ class PartitionQueue:
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         """Return unfinished events behind a number, in the order of the queue.
 
-        A pack that cannot be read holds the connection, and nothing of it is skipped.
+        Raise DamagedPack or UnknownFormat for a pack that cannot be read, once what came before it has been returned
+        and finished: nothing of it is skipped, so its partition waits; the others go on.
         """
         with self._lock:
             lane = self._lane(connection)
-            try:
-                self._read_on(lane, after, limit)
-                rows = self._rows(lane, lane.position.open_after(after, limit), ROW_BYTES)
-            except DamagedPack as error:
-                self._state.hold(connection, str(error), "Remove the message", self._client.time())
-                raise LeaseLost(f"{connection} is held: {error}.") from error
+            self._read_on(lane, after, limit)
+            rows = self._rows(lane, lane.position.open_after(after, limit), ROW_BYTES)
             self._keep_up(lane)
             return rows
 
@@ -328,7 +319,7 @@ class PartitionQueue:
             behind = lane.position.open_after(after, limit)
             if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
-            packs = self._packs(lane, after)
+            packs = self._packs(lane)
             if not packs or not self._filled.reaches(packs[0].at, lane.position.read_to, self._created, ends):
                 break
             for read in packs:
@@ -339,11 +330,11 @@ class PartitionQueue:
             ended = tuple(Change(number, Outcome.IGNORED, DUPLICATE) for number in duplicates)
             self._append(lane, ResultBatch(lane.fence, self._client.time(), ended))
 
-    def _packs(self, lane: Lane, after: int) -> list[ReadPack]:
+    def _packs(self, lane: Lane) -> list[ReadPack]:
         try:
             packs = self._reader.after(lane.position.read_to)
         except (DamagedPack, UnknownFormat):
-            if lane.position.open_after(after, 1):  # what came before it goes first
+            if lane.position.count:  # what came before it goes first
                 return []
             raise
         if not packs:
@@ -368,6 +359,10 @@ class PartitionQueue:
             self._state.add(connections, forgotten=False)
             self._known.add(connections)
 
+    def named(self) -> set[str]:
+        """Return the connections that packs of this partition name, as far as they were read; in any thread."""
+        return {name for names in tuple(self._known) for name in names}
+
     # Writing
 
     def write(
@@ -379,7 +374,7 @@ class PartitionQueue:
             if lane.fence != fence:
                 raise LeaseLost(f"Another worker has taken over {connection}.")
             written = _unfinished(lane.position, changes)
-            self._set_aside(lane, [each for each in written if each.outcome in SET_ASIDE])
+            self._set_aside(lane, [each for each in written if each.outcome in results.SET_ASIDE])
             kept = _attempts_kept(attempts, changes, written)
             if written or kept:
                 self._append(lane, ResultBatch(fence, now, tuple(map(results.fitting, written)), tuple(kept)))
@@ -453,7 +448,8 @@ class PartitionQueue:
     def last_attempt(self, connection: str) -> int:
         """Return the number of a connection's last attempt in this partition."""
         with self._lock:
-            return self._lane(connection).position.attempt
+            found = self._lane(connection).position.attempt
+            return found if found < (self._client.time() + CLOCKS_APART) * MICROSECONDS else 0
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:  # noqa: ARG002
         """Keep the files of a mapping's version, unless they are there already.

@@ -17,17 +17,23 @@ from typing import Any, NamedTuple
 import orjson
 
 from engine.delivery.outbox.attempts import AttemptNumbers
-from engine.delivery.outbox.base import Change
+from engine.delivery.outbox.base import Change, OutboxError
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.records import Outcome
-from engine.stream.errors import DamagedPack
-from engine.stream.packs import NUMBERS_A_PACK, number_of, place_of
+from engine.stream.client import StreamMessage
+from engine.stream.errors import DamagedPack, MessageTooLarge
+from engine.stream.packs import MOST_NUMBER, NUMBERS_A_PACK, moment, number_of, place_of, whole
 from engine.stream.results import ResultBatch
 
-MOST_DECODED = 64 * 1024 * 1024
-"""Bytes of a position that are read, unpacked."""
+MOST_DECODED = 32 * 1024 * 1024
+"""Bytes of a position that are written and read, unpacked."""
 
+NUMBERS = ("results", "read_to", "attempt")
 NO_POSITION = "A position of the shared state is damaged."
+DAMAGED_KEY = (
+    "The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
+    "`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
+)
 
 
 class NotedEvent(NamedTuple):
@@ -192,8 +198,25 @@ class StreamPosition:
         }
 
     def encode(self) -> bytes:
-        """Return the position as the shared state keeps it: JSON, compressed (10,000 open packs take some 100 KB)."""
-        return zlib.compress(orjson.dumps(self._state()), 1)
+        """Return the position as the shared state keeps it: JSON, compressed (10,000 open packs take some 100 KB).
+
+        Raise MessageTooLarge for one that nobody would read.
+        """
+        plain = orjson.dumps(self._state())
+        if len(plain) > MOST_DECODED:
+            raise MessageTooLarge(f"A position has {len(plain):,} bytes, more than {MOST_DECODED:,}.")
+        return zlib.compress(plain, 1)
+
+    @classmethod
+    def of(cls, message: StreamMessage | None) -> StreamPosition:
+        """Return the position of a key, a new one where there is none; raise OutboxError that names a damaged key."""
+        if message is None or not message.data:
+            return cls()
+        try:
+            return cls.decode(message.data)
+        except DamagedPack as error:
+            _, bucket, key = message.subject.split(".", 2)
+            raise OutboxError(DAMAGED_KEY.format(bucket=bucket, key=key)) from error
 
     @classmethod
     def decode(cls, data: bytes) -> StreamPosition:
@@ -201,17 +224,22 @@ class StreamPosition:
         try:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
             found = cls(str(given["stream"]))
-            found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
-            found.read_at = float(given["read_at"])
+            found.results, found.read_to, found.attempt = map(whole, map(given.get, NUMBERS))
+            found.read_at = moment(given["read_at"])
             found._another = given["another"] is True
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)
             found._ahead = dict(_unpacked(given["ahead"]))
-            found._noted = {int(number): _noted_of(line) for number, *line in given["noted"]}
+            found._check_order()
+            found._noted = {whole(number): _noted_of(line) for number, *line in given["noted"]}
             found.count = sum(bits.bit_count() for bits in found._open.values())
         except (zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedPack(NO_POSITION) from error
         return found
+
+    def _check_order(self) -> None:
+        if max(self._open, default=0) > self.read_to or min(self._ahead, default=MOST_NUMBER) <= self.read_to:
+            raise ValueError("what was read and what was not overlap")
 
 
 def _packed(bits: dict[int, int]) -> list[tuple[int, str]]:
@@ -227,9 +255,9 @@ def _unpacked(pairs: list[Any]) -> Iterator[tuple[int, int]]:
     sequence = 0
     for distance, text in pairs:
         bits = int(text, 16)
-        if distance <= 0 or not 0 < bits < 1 << NUMBERS_A_PACK:
+        if whole(distance) == 0 or not 0 < bits < 1 << NUMBERS_A_PACK:
             raise ValueError("not in order")
-        sequence += int(distance)
+        sequence += distance
         yield sequence, bits
 
 
@@ -239,5 +267,7 @@ def _noted_line(noted: NotedEvent) -> list[Any]:
 
 def _noted_of(line: list[Any]) -> NotedEvent:
     progress, digest, tried_at, reports, attempts = line
+    if not all(each is None or isinstance(each, str) for each in (progress, digest, reports, attempts)):
+        raise TypeError("not a text")
     AttemptNumbers.of(attempts)
-    return NotedEvent(progress, digest, tried_at, from_text(reports), attempts)
+    return NotedEvent(progress, digest, None if tried_at is None else moment(tried_at), from_text(reports), attempts)

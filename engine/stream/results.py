@@ -22,9 +22,10 @@ from engine.delivery.outbox.reports import NO_REPORTS, as_text, from_text
 from engine.records import Outcome, Report
 from engine.stream import packs
 from engine.stream.errors import DamagedPack
-from engine.stream.packs import FORMAT, FORMAT_HEADER, Pack, check_format
+from engine.stream.packs import FORMAT, FORMAT_HEADER, Pack, check_format, moment, whole
 
 RESULT_HEADER = "Waybill-Result"
+SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 ASIDE_BYTES = 8 * 1024
 """Bytes of what became of an event, in the header of its copy."""
 RESULT_BYTES = 512 * 1024
@@ -86,8 +87,12 @@ def decode_aside(headers: Mapping[str, str], body: bytes) -> tuple[Pack, Change]
         result = b64decode(headers.get(RESULT_HEADER, ""), validate=True)
     except ValueError as error:
         raise DamagedPack(NO_RESULTS) from error
+    if len(result) > 2 * ASIDE_BYTES:
+        raise DamagedPack(NO_RESULTS)
     changes = decode(headers, result).changes
-    if len(changes) != 1 or len(pack.events) != 1:
+    if not len(changes) == len(pack.events) == len(pack.connections) == len(pack.replayed) == 1:
+        raise DamagedPack(NO_RESULTS)
+    if changes[0].outcome not in SET_ASIDE:
         raise DamagedPack(NO_RESULTS)
     return pack, changes[0]
 
@@ -120,7 +125,7 @@ def decode(headers: Mapping[str, str], body: bytes) -> ResultBatch:
         changes = tuple(change for line in given["changes"] for change in _changes(line))
         attempts = tuple(_attempt(line) for line in given["attempts"])
         names = [_of(given[key], str) or "" for key in ("takeover", "stream")]
-        return ResultBatch(_whole(given["fence"]), float(given["at"]), changes, attempts, *names)
+        return ResultBatch(whole(given["fence"]), moment(given["at"]), changes, attempts, *names)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedPack(NO_RESULTS) from error
 
@@ -163,24 +168,21 @@ def _changes(line: Sequence[Any]) -> Iterator[Change]:
         str(error),
         _of(digest, str),
         _of(progress, str),
-        None if tried_at is None else float(tried_at),
+        None if tried_at is None else moment(tried_at),
         from_text(_of(reports, str)),
         attempts,
     )
-    return (found._replace(place=_whole(number)) for number in numbers)
+    return (found._replace(place=whole(number)) for number in numbers)
 
 
 def _attempt(line: Sequence[Any]) -> Attempt:
     found = Attempt(*line)
     for value, default in zip(found, Attempt(0, 0, "", "", "", 0, 0), strict=True):
-        _of(value, type(default))
+        if type(value) is not type(default):
+            raise TypeError("another kind")
+        if isinstance(default, int) and not isinstance(default, bool):
+            whole(value)
     return found
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError("not a number")
-    return value
 
 
 def _of(value: Any, kind: type) -> Any:

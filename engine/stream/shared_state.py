@@ -13,11 +13,13 @@ from typing import NamedTuple, cast
 import orjson
 
 from engine.delivery.outbox.base import ConnectionRow, OutboxError
+from engine.delivery.outbox.location import MOST_PARTITIONS
 from engine.delivery.sending.pacing import since_boot
 from engine.records import Json
 from engine.stream.client import StreamClient, StreamMessage
-from engine.stream.errors import SequenceConflict, UnknownFormat
+from engine.stream.errors import DamagedPack, SequenceConflict, UnknownFormat
 from engine.stream.layout import Layout, token_name
+from engine.stream.packs import moment
 
 KIND = "connection"
 FORMAT = 1
@@ -102,11 +104,12 @@ def _checked(name: str, found: Json) -> SharedConnection:
     alarms = found["alarms"]
     if not isinstance(alarms, dict) or not all(isinstance(text, str) for text in (*texts, *alarms.values())):
         raise TypeError
-    if not all(time is None or (isinstance(time, int | float) and not isinstance(time, bool)) for time in times):
-        raise TypeError
-    held, hint, pause = cast("list[str]", texts)
-    held_at, due = cast("list[float | None]", times)
-    return SharedConnection(name, held, hint, held_at, due, pause, cast("dict[str, str]", alarms))
+    held, hint, pause = (cast("str", text)[:LONGEST_TEXT] for text in texts)
+    held_at, due = (None if time is None else moment(time) for time in times)
+    if len(alarms) > MOST_PARTITIONS:
+        raise ValueError
+    shown = {key: cast("str", text)[:LONGEST_TEXT] for key, text in alarms.items()}
+    return SharedConnection(name, held, hint, held_at, due, pause, shown)
 
 
 class SharedState:
@@ -208,7 +211,10 @@ class SharedState:
 
     def _take(self, message: StreamMessage) -> None:
         """Know what a message says, unless something newer is known: a replica that answers may lag."""
-        name = token_name(message.subject.rpartition(".")[2])
+        try:
+            name = token_name(message.subject.rpartition(".")[2])
+        except DamagedPack:  # no connection has this key, and views note it
+            return
         if message.seq <= max(self._known.get(name, (None, 0))[1], self._forgotten.get(name, 0)):
             return
         if message.headers.get("KV-Operation") is not None:

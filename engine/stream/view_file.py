@@ -6,6 +6,7 @@ Everything in a view comes from the streams, so its file may be removed at any t
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -28,6 +29,14 @@ MAKING = 60.0
 NOT_A_VIEW = (
     "{file} is not a view of streams, so it was left unchanged. A view is made again whenever it is needed: name a "
     f"file that does not exist yet with {VARIABLE}."
+)
+FOREIGN = (
+    "{file} is a link, or belongs to another user, so nothing is written there: a view has the events of the streams "
+    f"in it. Name a file of your own with {VARIABLE}."
+)
+OPEN_FOLDER = (
+    "Everybody may write to the folder {folder}, so it is no place for a view, which has the events of the streams in "
+    f"it. Take that permission away (chmod o-w), or name another file with {VARIABLE}."
 )
 NO_PLACE = f"There is no home folder for the view of the streams: name a file for it with {VARIABLE}."
 NO_FOLDER = "The folder {folder} for the view of the streams cannot be made ({reason}): name a file with {variable}."
@@ -84,6 +93,7 @@ class ViewFile:
 
 def _opened(file: Path, note: Callable[[str], None]) -> SqliteOutbox:
     _make_folder(file.parent)
+    _check_private(file)
     is_ours = Path(f"{file}.lock").exists()  # which the first one to make it leaves beside it
     if file.exists() and file.stat().st_size and not is_ours:
         raise UsageError(NOT_A_VIEW.format(file=file))
@@ -112,6 +122,20 @@ def _checked(file: Path) -> SqliteOutbox:
             outbox.close()
         raise
     return outbox
+
+
+def _check_private(file: Path) -> None:
+    """Raise UsageError where another user has put something in the place of a view, or could."""
+    mode = file.parent.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise UsageError(OPEN_FOLDER.format(folder=file.parent))
+    for each in (file, *(Path(f"{file}{end}") for end in (*BESIDE[1:], ".lock"))):
+        try:
+            found = each.lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise UsageError(FOREIGN.format(file=each))
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -17,17 +17,21 @@ from engine.delivery.outbox import keeping, outcomes
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.base import NOT_SENT_YET, QUEUED_AGAIN, NewEvent, OutboxError
 from engine.delivery.outbox.reports import EventReports, as_text
+from engine.language.texts import visible
 from engine.records import Outcome
 from engine.stream.client import StreamMessage
-from engine.stream.errors import DamagedPack
-from engine.stream.layout import partition_in, token_name
-from engine.stream.packs import Pack, decode, decode_discards, number_of, place_of
+from engine.stream.errors import DamagedPack, UnknownFormat
+from engine.stream.layout import partition_in, subject_token, token_name
+from engine.stream.packs import Pack, decode, decode_discards, moment, number_of, place_of
 from engine.stream.results import decode as decode_results
 from engine.stream.results import decode_aside
 from engine.stream.shared_state import SharedConnection, decoded
 from engine.stream.versions import decode_version
 from engine.stream.view_tables import CONNECTION_BITS, MOST_CONNECTIONS, view_place
 
+REMOVABLE = {each.value: each for each in Outcome if each is not Outcome.WAITING}
+LONGEST_SUBJECT = 200
+"""Characters of a subject that a note has."""
 TOO_MANY = (
     "The streams have results of more than {most:,} connections, which a view cannot tell apart. Begin a new outbox "
     "under another name."
@@ -41,11 +45,11 @@ ADD_STATE = """
     VALUES (?, ?, ?, 'waiting', ?, ?, ?)
 """
 ADD_ENDED_STATE = """
-    INSERT INTO states (place, event, connection, outcome, reason, words, digest, progress, tried_at, reports, attempts,
-        queued_at, changed_at, fence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+    INSERT OR IGNORE INTO states (place, event, connection, outcome, reason, words, digest, progress, tried_at, reports,
+        attempts, queued_at, changed_at, fence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 REQUEUE = """
-    UPDATE states SET place = ?, outcome = 'waiting', reason = ?, words = '', tried_at = NULL,
+    UPDATE OR REPLACE states SET place = ?, outcome = 'waiting', reason = ?, words = '', tried_at = NULL,
         reports = CASE WHEN progress IS NULL THEN NULL ELSE reports END, fence = NULL, queued_at = ?, changed_at = ?
     WHERE event = ? AND connection = ?
 """
@@ -63,11 +67,11 @@ SET_OWNER = "UPDATE connections SET owner = ? WHERE id = ?"
 class ViewWriter:
     """Writes into one view; `notes` are lines about messages that were left out."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, partitions: int) -> None:
         self.notes: list[str] = []
         self.purges: list[tuple[float, tuple[Outcome, ...]]] = []
         """What people removed, for the caller to remove, too: older than a time, with these outcomes."""
-        self._db = db
+        self._db, self._partitions = db, partitions
         self._ids: dict[str, int] = {}
         self._events: list[tuple[Any, ...]] = []
         self._states: list[tuple[Any, ...]] = []
@@ -87,18 +91,7 @@ class ViewWriter:
 
     def events(self, messages: Sequence[StreamMessage]) -> None:
         """Write packs: events that wait, or wait again."""
-        for message in messages:
-            try:
-                pack = decode(message.headers, message.data)
-            except DamagedPack as error:
-                self._note(message, error)
-                continue
-            self._db.execute(ADD_PACK, (message.seq, partition_in(message.subject)))
-            if pack.replayed:
-                self._flush()
-                self._replayed(message, pack)
-            else:
-                self._new(message, pack)
+        self._each(messages, self._pack)
         self._flush()
         for (slot, source), count in self._arrived.items():
             self._db.execute(sql.COUNT_ARRIVED, (slot, source, count, 0))
@@ -107,9 +100,30 @@ class ViewWriter:
             self._db.execute(sql.FORGET_ARRIVED, (newest - keeping.KEPT_SLOTS,))
             self._arrived.clear()
 
-    def _new(self, message: StreamMessage, pack: Pack) -> None:
-        at, slot = message.time, keeping.slot_of(message.time)
+    def _each(self, messages: Sequence[StreamMessage], write: Callable[[StreamMessage], None]) -> None:
+        """Write messages; note those that are none of waybill's, and raise UnknownFormat for a newer release's."""
+        for message in messages:
+            where = f"It is message {message.seq} of {visible(message.subject[:LONGEST_SUBJECT])}"
+            try:
+                write(message)
+            except UnknownFormat as error:
+                raise UnknownFormat(f"{error} {where}.") from error
+            except DamagedPack as error:
+                self.notes.append(f"{error} {where}, and is not shown.")
+
+    def _pack(self, message: StreamMessage) -> None:
+        partition = partition_in(message.subject, self._partitions)
+        pack = decode(message.headers, message.data)
         numbers = [self.connection(name) for name in pack.connections]
+        self._db.execute(ADD_PACK, (message.seq, partition))
+        if pack.replayed:
+            self._flush()
+            self._replayed(message, pack, numbers)
+        else:
+            self._new(message, pack, numbers)
+
+    def _new(self, message: StreamMessage, pack: Pack, numbers: Sequence[int]) -> None:
+        at, slot = message.time, keeping.slot_of(message.time)
         for index, event in enumerate(pack.events):
             number = number_of(message.seq, index)
             self._event(number, event, at)
@@ -132,15 +146,14 @@ class ViewWriter:
         self._states.clear()
         self._keys.clear()
 
-    def _replayed(self, message: StreamMessage, pack: Pack) -> None:
+    def _replayed(self, message: StreamMessage, pack: Pack, numbers: Sequence[int]) -> None:
         """Show events that were queued again under the numbers they had at first."""
         at = message.time
         before = pack.progress or ((None, None, None),) * len(pack.events)
         for index, (event, original) in enumerate(zip(pack.events, pack.replayed, strict=True)):
             self._event(original, event, at)
             self._flush()  # it may be gone from the streams by now, and then comes back here
-            for name in pack.connections:
-                number = self.connection(name)
+            for number in numbers:
                 place = view_place(number_of(message.seq, index), number)
                 if not self._db.execute(REQUEUE, (place, QUEUED_AGAIN, at, at, original, number)).rowcount:
                     self._db.execute(ADD_STATE, (place, original, number, QUEUED_AGAIN, at, at))
@@ -148,57 +161,58 @@ class ViewWriter:
 
     def set_aside(self, messages: Sequence[StreamMessage]) -> None:
         """Write copies of rejected and invalid events: those that have left the stream of events come from here."""
-        for message in messages:
-            try:
-                pack, change = decode_aside(message.headers, message.data)
-            except DamagedPack as error:
-                self._note(message, error)
-                continue
-            [event], [name], [original] = pack.events, pack.connections, pack.replayed
-            number = self.connection(name)
-            self._db.execute(ADD_ASIDE, (original, number, message.seq))
-            self._db.execute(ADD_OLD_PACK, (place_of(original)[0], partition_in(message.subject, 3)))
-            if self._db.execute(HAS_STATE, (original, number)).fetchone():
-                continue
-            self._event(original, event, message.time)
-            self._flush()
-            place = view_place(change.place, number)
-            _, outcome, reason, error_text, digest, progress, tried_at, reports, attempts = change
-            values = (outcome.value, reason, error_text, digest, progress, tried_at, as_text(reports), attempts)
-            times = (message.time, message.time)
-            self._db.execute(ADD_ENDED_STATE, (place, original, number, *values, *times))
+        self._each(messages, self._copy)
+
+    def _copy(self, message: StreamMessage) -> None:
+        partition = partition_in(message.subject, self._partitions, 3)
+        pack, change = decode_aside(message.headers, message.data)
+        [event], [name], [original] = pack.events, pack.connections, pack.replayed
+        if subject_token(name) != message.subject.split(".")[2]:
+            raise DamagedPack("A copy of an event that was set aside has the subject of another connection.")
+        number = self.connection(name)
+        self._db.execute(ADD_ASIDE, (original, number, message.seq))
+        self._db.execute(ADD_OLD_PACK, (place_of(original)[0], partition))
+        if self._db.execute(HAS_STATE, (original, number)).fetchone():
+            return
+        self._event(original, event, message.time)
+        self._flush()
+        place = view_place(change.place, number)
+        _, outcome, reason, error_text, digest, progress, tried_at, reports, attempts = change
+        values = (outcome.value, reason, error_text, digest, progress, tried_at, as_text(reports), attempts)
+        times = (message.time, message.time)
+        if not self._db.execute(ADD_ENDED_STATE, (place, original, number, *values, *times)).rowcount:
+            raise DamagedPack("A copy of an event that was set aside has the number of another event.")
 
     def results(self, messages: Sequence[StreamMessage]) -> None:
         """Write what became of events; of one that is not there any more, nothing."""
-        for message in messages:
-            name = token_name(message.subject.rpartition(".")[2])
-            try:
-                batch = decode_results(message.headers, message.data)
-            except DamagedPack as error:
-                self._note(message, error)
-                continue
-            number = self.connection(name)
-            if batch.takeover:
-                self._db.execute(SET_OWNER, (batch.takeover, number))
-            changes = [each._replace(place=view_place(each.place, number)) for each in batch.changes]
-            done = outcomes.written(self._db, changes, message.time, message.seq) if changes else []
-            keeping.add_attempts(self._db, name, batch.attempts)
-            keeping.count_ended(self._db, name, [each.outcome for each in done], message.time)
+        self._each(messages, self._result)
+
+    def _result(self, message: StreamMessage) -> None:
+        name = token_name(message.subject.rpartition(".")[2])
+        partition_in(message.subject, self._partitions)
+        batch = decode_results(message.headers, message.data)
+        number = self.connection(name)
+        if batch.takeover:
+            self._db.execute(SET_OWNER, (batch.takeover, number))
+        changes = [each._replace(place=view_place(each.place, number)) for each in batch.changes]
+        done = outcomes.written(self._db, changes, message.time, message.seq) if changes else []
+        keeping.add_attempts(self._db, name, batch.attempts)
+        keeping.count_ended(self._db, name, [each.outcome for each in done], message.time)
 
     def state(self, messages: Sequence[StreamMessage]) -> None:
         """Write what workers share: holds and pauses, versions of mappings; note what people removed."""
-        for message in messages:
-            _, _, kind, *names = message.subject.split(".")
-            if not message.data:
-                continue
-            if kind == "connection":
-                self._shared(token_name(names[0]), message)
-            elif kind == "version":
-                self._version(message)
-            elif kind == "purged":
-                self._purged(message)
+        self._each([each for each in messages if each.data], self._key)
 
-    def _shared(self, name: str, message: StreamMessage) -> None:
+    def _key(self, message: StreamMessage) -> None:
+        _, _, kind, *names = message.subject.split(".")
+        write = {"connection": self._shared, "version": self._version, "purged": self._purged}.get(kind)
+        if write is not None and len(names) != 1:
+            raise DamagedPack("A key of the shared state is none that waybill writes.")
+        if write is not None:
+            write(message)
+
+    def _shared(self, message: StreamMessage) -> None:
+        name = token_name(message.subject.rpartition(".")[2])
         gone = message.headers.get("KV-Operation") is not None
         shared = SharedConnection(name) if gone else decoded(name, message.subject, message.data)
         row = shared.row(None)
@@ -206,21 +220,16 @@ class ViewWriter:
             SET_CONNECTION, (row.held, row.hint, row.held_at, row.due, row.pause, row.alarm, self.connection(name))
         )
 
-    def _note(self, message: StreamMessage, error: Exception) -> None:
-        self.notes.append(f"{error} It is message {message.seq} of {message.subject}, and is not shown.")
-
     def discards(self, messages: Sequence[StreamMessage]) -> None:
         """Write what collectors discarded."""
-        for message in messages:
-            source = token_name(message.subject.rpartition(".")[2])
-            try:
-                found, count, at = decode_discards(source, message.headers, message.data)
-            except DamagedPack as error:
-                self._note(message, error)
-                continue
-            keeping.add_discards(self._db, found, all_of_them=True)
-            if count:
-                keeping.count_arrived(self._db, [source], at, discarded=count)
+        self._each(messages, self._discards)
+
+    def _discards(self, message: StreamMessage) -> None:
+        source = token_name(message.subject.rpartition(".")[2])
+        found, count, at = decode_discards(source, message.headers, message.data)
+        keeping.add_discards(self._db, found, all_of_them=True)
+        if count:
+            keeping.count_arrived(self._db, [source], at, discarded=count)
 
     def _version(self, message: StreamMessage) -> None:
         version = decode_version(message.data)
@@ -231,6 +240,7 @@ class ViewWriter:
     def _purged(self, message: StreamMessage) -> None:
         try:
             given = orjson.loads(message.data)
-            self.purges.append((float(given["older_than"]), tuple(map(Outcome, given["outcomes"]))))
-        except (ValueError, TypeError, KeyError):
-            self._note(message, DamagedPack("A key of the shared state says nothing of what was removed."))
+            older_than, outcomes = moment(given["older_than"]), tuple(map(REMOVABLE.__getitem__, given["outcomes"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedPack("A key of the shared state says nothing of what was removed.") from error
+        self.purges.append((min(older_than, message.time), outcomes))

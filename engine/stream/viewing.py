@@ -197,7 +197,7 @@ class ViewFollower:
 
         def write(db: sqlite3.Connection) -> None:
             nonlocal writer
-            writer = ViewWriter(db)
+            writer = ViewWriter(db, self._layout.partitions)
             move(db, stream, after, read)
             getattr(writer, stream)(messages)
 
@@ -215,7 +215,7 @@ def lock(view: Path, patience: float) -> Iterator[bool]:
     import fcntl
 
     until = time.monotonic() + patience
-    number = os.open(f"{view}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    number = os.open(f"{view}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         while not _locked(number, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if time.monotonic() >= until:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.backfill.shards import merged
-from engine.backfill.work import BackfillError, FeedPosition, InputFile, WorkFolder, check_unchanged
-from tests.backfill.shards import ARGUMENTS, planned, spread
+from engine.backfill.work import BackfillError, FeedPosition, InputFile, Shard, WorkFolder, check_unchanged
+from tests.backfill.shards import ARGUMENTS, SCHEMA, planned, row, spread
 
 TWICE = "what the outbox still knows is not sent twice (a file: all that was not purged; streams: the last 24 hours)."
 
@@ -49,7 +51,7 @@ def test_a_damaged_file(content: bytes, tmp_path: Path) -> None:
     assert str(found.value) == f"{work.path}/backfill.json is damaged. {anew(work.path)}"
 
 
-@pytest.mark.parametrize("shards", [(1,), (1, 99), (1, 2, 3)])
+@pytest.mark.parametrize("shards", [(1,), (1, 99), (1, 2, 3), (1, -1)])
 def test_a_position_of_other_shards(shards: tuple[int, ...], tmp_path: Path) -> None:
     work, plan = planned(tmp_path, spread(10, 2))
     work.write_position(FeedPosition(shards))
@@ -64,6 +66,44 @@ def test_a_newer_release(tmp_path: Path) -> None:
     with pytest.raises(BackfillError) as found:
         work.position(plan)
     assert str(found.value) == f"{file} was written by a newer release. Go on with that one."
+
+
+@pytest.mark.parametrize("path", ["../other/shards/a.parquet", "/etc/a.parquet", "shards/../../a.parquet", "a.parquet"])
+def test_a_shard_outside_of_the_folder(path: str, tmp_path: Path) -> None:
+    work, plan = planned(tmp_path / "w", spread(10, 2))
+    work.write_plan(plan._replace(shards=[Shard(path, 5)]))
+    with pytest.raises(BackfillError) as found:
+        work.plan()
+    assert str(found.value) == f"{work.path}/backfill.json is damaged. {anew(work.path)}"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.Table.from_pylist([row(1)], SCHEMA),
+        pa.Table.from_pylist([row(number) for number in range(5)], SCHEMA).drop_columns("raw"),
+        pa.Table.from_pylist([{"secret": "x"}] * 5),
+    ],
+    ids=["fewer rows", "a column less", "another file"],
+)
+def test_a_shard_that_was_changed_meanwhile(table: pa.Table, tmp_path: Path) -> None:
+    work, plan = planned(tmp_path, spread(10, 2))
+    pq.write_table(table, file := tmp_path / plan.shards[1].path)
+    with pytest.raises(BackfillError) as found:
+        list(merged(work.path, plan.shards, (0, 0)))
+    assert str(found.value) == f"{file} cannot be read (it is not the one that was planned). {anew(work.path)}"
+
+
+def test_the_folder_is_for_its_owner_alone_and_no_link_is_followed(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path / "w")
+    with work.lock():
+        assert oct(work.path.stat().st_mode & 0o777) == "0o700"
+    (target := tmp_path / "precious").write_text("kept")
+    (work.path / "lock").unlink()
+    (work.path / "lock").symlink_to(target)
+    with pytest.raises(OSError, match="lock"), work.lock():
+        pass
+    assert target.read_text() == "kept"
 
 
 def test_a_missing_and_a_damaged_shard(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from engine.testing.files import check_file
 from tests.checks import hostile
 from tests.checks.harness import DOCS, printed, problems_of
 from tests.mapping.whole import BASE, whole
+from tests.tables import each
 
 ENGINE = Path(__file__).parents[2] / "engine"
 Prints = Callable[[str, Iterable[Problem], str], None]
@@ -57,27 +58,27 @@ def rewrite(path: Path, old: str, new: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize("code", IN_TEXT)
+@each("code", IN_TEXT)
 def test_wrong_prints_its_output(code: str, prints: Prints) -> None:
     problems = of_example(code, problems_of(whole(DOCS[code].wrong)))
     prints(code, problems, DOCS[code].output)
     assert {problem.code for problem in problems} == {code}
 
 
-@pytest.mark.parametrize("code", IN_TEXT)
+@each("code", IN_TEXT)
 def test_right_prints_nothing(code: str) -> None:
     assert printed(of_example(code, problems_of(whole(DOCS[code].right)))) == ""
 
 
-@pytest.mark.parametrize(
-    ("code", "case"),
+@each(
+    "code, case",
     [pytest.param(code, case, id=f"{code}: {case.name}") for code, doc in DOCS.items() for case in doc.cases],
 )
 def test_a_case_prints_its_output(code: str, case: Case, prints: Prints) -> None:
     prints(code, problems_of(whole(case.mapping)), case.output)
 
 
-@pytest.mark.parametrize("code", DOCS)
+@each("code", DOCS)
 def test_cases_have_names_of_their_own(code: str) -> None:
     names = [case.name for case in DOCS[code].cases]
     assert len(names) == len(set(names))

@@ -170,7 +170,7 @@ def test_thousands_of_connections_disturb_no_other(tmp_path: Path, many: int) ->
         wires = [stack.enter_context(connect(server)) for _ in range(many)]
         for number, wire in enumerate(wires):
             wire.sendall(HALVES[number % len(HALVES)])
-        assert max(seconds(server) for _ in range(50)) < 2
+        assert max(seconds(server) for _ in range(20)) < 2
         assert server.memory() < before + ROOM + many * EACH
         for wire in wires[3::400]:
             wire.sendall(raw_request(tracks(0, 1))[-20:])

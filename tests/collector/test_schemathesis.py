@@ -107,7 +107,7 @@ def test_calls_that_are_described_as_another_is(document: dict, path: str) -> No
     ask(document, Inside(), path, 10, with_a_write_key, coverage=True)
 
 
-@pytest.mark.parametrize("path", ["/v1/identify", "/v1/batch", "/v1/import"])
+@pytest.mark.parametrize("path", ["/v1/identify", pytest.param("/v1/batch", marks=pytest.mark.slow), "/v1/import"])
 def test_another_call_and_another_name(document: dict, path: str) -> None:
     ask(document, Inside(), path, 5, with_a_write_key)
 
@@ -127,12 +127,12 @@ def test_without_a_write_key(document: dict, path: str) -> None:
     ask(document, Inside(), path, 5, without_a_write_key)
 
 
-@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/readyz"])
+@pytest.mark.parametrize("path", [pytest.param("/v1/track", marks=pytest.mark.slow), "/v1/batch", "/readyz"])
 def test_when_nothing_can_be_kept(document: dict, path: str) -> None:
     ask(document, Inside(outbox=Full()), path, 5, as_described)
 
 
-@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/readyz"])
+@pytest.mark.parametrize("path", [pytest.param("/v1/track", marks=pytest.mark.slow), "/v1/batch", "/readyz"])
 def test_when_too_much_waits(document: dict, path: str) -> None:
     late = Inside()
     late.collector.behind = lambda: True

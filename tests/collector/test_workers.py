@@ -92,7 +92,7 @@ def test_by_default_another_process_takes_requests_unless_the_vendors_are_emulat
 
 
 def test_what_several_take_is_delivered_and_counted_once() -> None:
-    with serving(*WORKERS) as server:
+    with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
         for n in range(40):  # each on a connection of its own, so that both have their share
             answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""), timeout=STARTUP)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.commands.options import OUTBOX
-from engine.delivery.outbox.location import StreamAddress
+from engine.delivery.outbox.location import StreamAddress, location_of
+from engine.errors import UsageError
 from tests.commands.conftest import Engine
 
 ADDRESS = "nats://127.0.0.1:1/shop"
@@ -86,6 +87,44 @@ def test_the_variable_does_not_replace_a_temporary_outbox(engine: Engine, monkey
     event = b'{"type": "track", "userId": "ada", "event": "Seen", "messageId": "m1"}'
     done = engine("send", "shop", "--sandbox", "--events", "-", stdin=event)
     assert "replicas" not in done.out + done.err
+
+
+PASSWORD = "An outbox address has no user and password: "
+SERVER = "write HOST:PORT, or [ADDRESS]:PORT for IPv6; e.g. nats://127.0.0.1:4222/waybill?partitions=16&replicas=3."
+ASCII = "An outbox address has only printable ASCII characters: write other hosts as xn--..."
+WRONG = [
+    ("nats://ada:se/cret@h/x", PASSWORD),
+    ("nats://ada:se?cret@h/x", PASSWORD),
+    ("nats://ada:se#cret@h/x", PASSWORD),
+    ("nats:///ada:secret@h", PASSWORD),
+    ("nats://ada:secret%40h", PASSWORD),
+    ("nats://ada:secret\uff20h", ASCII),
+    ("nats://h\n/x", ASCII),
+    ("nats://h\x1b[31m/x", ASCII),
+    ("nats://h:\u00b2/x", ASCII),
+    ("nats://h/x#secret", "An outbox address has no part behind #;"),
+    ("nats://::1", f'"::1" is no server: {SERVER}'),
+    ("nats://[::1", f'"[::1" is no server: {SERVER}'),
+    ("nats://:4222", f'":4222" is no server: {SERVER}'),
+    (f"nats://h:{'9' * 5000}", f'"h:{"9" * 5000}" is no server: {SERVER}'),
+    ("nats://h:0", '"h:0" has no port that exists: ports end at 65535.'),
+    ("nats://", '"nats://" names no server;'),
+    (f"nats://{','.join(['h'] * 51)}", "The address names 51 servers; up to 50 are enough to find the others."),
+    ("nats://h?partitions=4&partitions=8", "An outbox address has each option once."),
+    ("nats://h?partitions=000000256999", "partitions=000000256999: write a number from 1 to 256."),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_what_is_no_address_says_so_and_repeats_no_credential(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        location_of(text)
+    assert str(raised.value).startswith(message)
+    assert "cret" not in str(raised.value)
+
+
+def test_an_ipv6_address_and_its_port() -> None:
+    assert str(location_of("tls://[::1],[fd00::2]:7/shop")) == "tls://[::1]:4222,[fd00::2]:7/shop"
 
 
 def test_an_address_is_read_once() -> None:

@@ -89,9 +89,9 @@ def test_no_hostile_event_takes_long(value: Json, parts: JsonObject) -> None:
     """Some 50 ms where nothing else runs; this is only far from the minutes that it once was."""
     target = connection({"fields": {"a": value}}, **({"parts": parts} if parts else {}))
     for name, raw in EVENTS.items():
-        began = time.perf_counter()
+        began = time.process_time()
         target.plan_json(raw, now=DEFAULT_NOW)
-        assert time.perf_counter() - began < 5, name
+        assert time.process_time() - began < 5, name
 
 
 # The reasons, whole.

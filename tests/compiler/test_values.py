@@ -17,6 +17,7 @@ from engine.mapping.load import Loaded
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Plan, Report, Secret
 from tests.runners import destination
+from tests.tables import each
 
 WITHOUT = [NONE, *(ALL - {one} for one in Optimization)]
 
@@ -138,8 +139,8 @@ def test_a_whole_segment_is_encoded_and_checked_like_a_part_of_one(value: Json) 
     assert type(found[0]) is type(expected[0])
 
 
-@pytest.mark.parametrize("call", FIELDS)
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@each("call", FIELDS)
+@each("value", VALUES)
 def test_no_blank_text_is_left_where_none_is_looked_for(call: str, value: Json) -> None:
     fields = NEVER_BLANK.intersection(FIELDS[call]) - {"type"}
     for field in fields:

@@ -17,6 +17,7 @@ from engine.language.functions import FUNCTIONS
 from engine.records import Outcome
 from tests.docs.blocks import ROOT
 from tests.docs.pages import PAGE, PageExample, Shown, outcomes, page_examples, plan, problems, schema, text_of
+from tests.tables import each
 
 EXAMPLES = list(page_examples())
 EVENTS = [(example, shown) for example in EXAMPLES for shown in example.events]
@@ -79,7 +80,7 @@ def words(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
             yield from words(member, (*path, key))
 
 
-@pytest.mark.parametrize("word", sorted(set(words(schema()))))
+@each("word", lambda: sorted(set(words(schema()))))
 def test_every_word_of_a_mapping_file_is_explained(word: str) -> None:
     page = text_of(PAGE)
     assert re.search(rf"`[^`\n]*\b{re.escape(word)}\b[^`\n]*`", page), f"{PAGE} does not say what `{word}` is"

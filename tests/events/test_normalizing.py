@@ -20,6 +20,7 @@ from engine.events.spec import COMMON, FIELDS
 from engine.language.times import read_time
 from engine.records import Report, Secret
 from tests.events.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
+from tests.tables import each
 
 
 def normalize_json(raw: bytes, **given: str) -> Normalized:
@@ -40,7 +41,7 @@ def test_every_space_is_known() -> None:
     assert set(SPACES) == {character for character in map(chr, range(sys.maxunicode + 1)) if character.isspace()}
 
 
-@pytest.mark.parametrize("given", UNCHANGED, ids=repr)
+@each("given", UNCHANGED)
 def test_what_is_right_stays_as_it_is(given):
     expected = Normalized(given, given["type"], (), None)
 
@@ -416,7 +417,7 @@ MENDED = [
 ]
 
 
-@pytest.mark.parametrize(("given", "changes", "reports"), MENDED, ids=repr)
+@each("given, changes, reports", MENDED)
 def test_what_can_be_repaired_is_and_is_reported(given, changes, reports):
     before = orjson.dumps(given)
     expected = {name: value for name, value in (given | changes).items() if value is not ABSENT}
@@ -428,7 +429,7 @@ def test_what_can_be_repaired_is_and_is_reported(given, changes, reports):
     assert normalize_json(before) == repaired
 
 
-@pytest.mark.parametrize(("given", "reason"), INVALID, ids=repr)
+@each("given, reason", INVALID)
 def test_what_is_no_event_says_why(given, reason):
     assert normalize(given).invalid == reason
     assert normalize_json(orjson.dumps(given)) == normalize(given)

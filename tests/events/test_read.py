@@ -16,6 +16,7 @@ from engine.events.json_repairs import read_repaired
 from engine.events.reading import EventReader, read_events, total_size
 from engine.events.splitting import Line
 from engine.records import Report
+from tests.tables import each
 
 A, B, C = b'{"a":1}', b'{"b":[{"c":"}"}]}', b'{"c":"\\"]{"}'
 
@@ -139,8 +140,8 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1 << 18])
-@pytest.mark.parametrize(("content", "expected"), CASES.values(), ids=CASES)
+@each("size", [1, 2, 3, 7, 1 << 18])
+@each("content, expected", CASES.values(), ids=CASES)
 def test_what_is_found(content, expected, size):
     assert [(line.line, line.offset, line.raw, line.error) for line in lines(content, size=size)] == expected
 
@@ -166,8 +167,8 @@ REPAIRED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [1, 5, 1 << 18])
-@pytest.mark.parametrize(("content", "expected"), REPAIRED.values(), ids=REPAIRED)
+@each("size", [1, 5, 1 << 18])
+@each("content, expected", REPAIRED.values(), ids=REPAIRED)
 def test_what_json_cannot_represent_is_repaired_and_reported(content, expected, size):
     found = lines(content, size=size)
 

@@ -17,6 +17,7 @@ from engine.events.spec import FIELDS
 from engine.language.times import read_time
 from tests.events.cases import INVALID, UNCHANGED
 from tests.events.strategies import EVENTS
+from tests.tables import each
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -31,7 +32,7 @@ def name(line):
     return f"{Path(line.file).name}:{line.line}"
 
 
-@pytest.mark.parametrize("line", LINES, ids=name)
+@each("line", LINES, ids=name)
 def test_every_sample_is_an_event(line):
     assert line.error is None
     normalized = normalize_parsed(line.value, line.raw)
@@ -42,7 +43,7 @@ def test_every_sample_is_an_event(line):
     assert normalized.reports == () or Path(line.file).name == "edge.ndjson"
 
 
-@pytest.mark.parametrize("line", LINES, ids=name)
+@each("line", LINES, ids=name)
 def test_the_times_of_a_sample_follow_segment_s_formula(line):
     event = line.value
     times = [event.get(name) for name in ("timestamp", "receivedAt", "sentAt", "originalTimestamp")]
@@ -112,12 +113,12 @@ def test_the_schema_knows_the_fields_of_a_call(call):
     assert set(FIELDS[call]) <= known
 
 
-@pytest.mark.parametrize("event", UNCHANGED, ids=repr)
+@each("event", UNCHANGED)
 def test_the_schema_takes_what_is_right(event):
     assert [error.message for error in VALIDATOR.iter_errors(event)] == []
 
 
-@pytest.mark.parametrize("event", [event for event, _ in INVALID], ids=repr)
+@each("event", [event for event, _ in INVALID])
 def test_the_schema_refuses_what_is_no_event(event):
     assert not VALIDATOR.is_valid(event)
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import reduce
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -173,10 +173,10 @@ HOSTILE: list[tuple[str, dict[str, Json], Json]] = [
 @pytest.mark.parametrize(("name", "parameters", "value"), HOSTILE, ids=[name for name, _, _ in HOSTILE])
 def test_hostile_values_take_no_long_time(name: str, parameters: dict[str, Json], value: Json) -> None:
     convert = bind(name, parameters)
-    started = perf_counter()
+    started = process_time()
     with suppress(CannotConvert):
         convert(value)
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2
 
 
 @pytest.mark.parametrize("name", ["json", "base64"])

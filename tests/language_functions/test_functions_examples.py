@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.language.functions import FUNCTIONS, CannotConvert, Example, Function, Noted, bind
+from tests.tables import each
 
 CASES = [
     pytest.param(function, example, id=f"{function.name}-{number}")
@@ -13,7 +14,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("function", "example"), CASES)
+@each("function, example", CASES)
 def test_the_example_is_true(function: Function, example: Example) -> None:
     convert = bind(function.name, example.parameters)
     if example.reason:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.language import times
 from engine.language.times import in_milliseconds, iso_text, moment_at, read_moment, read_offset, read_time
 from engine.records import Json, Secret
+from tests.tables import each
 
 NOON = 1567339200
 
@@ -117,7 +118,7 @@ REFUSED: list[Json] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "seconds"), READ)
+@each("value, seconds", READ)
 def test_a_time_is_read(value: Json, seconds: float) -> None:
     assert read_time(value) == pytest.approx(seconds, abs=1e-7, rel=0)
     moment = read_moment(value)
@@ -126,7 +127,7 @@ def test_a_time_is_read(value: Json, seconds: float) -> None:
     assert moment.timestamp() == pytest.approx(seconds, abs=1e-6, rel=0)
 
 
-@pytest.mark.parametrize("value", REFUSED, ids=range(len(REFUSED)))
+@each("value", REFUSED)
 def test_anything_else_is_no_time(value: Json) -> None:
     assert read_time(value) is None
     assert read_moment(value) is None

@@ -10,6 +10,7 @@ import pytest
 
 from engine.mapping.schema import files, links, own_validator, plain_schemas, precheck, validation, validator
 from engine.mapping.yaml.reader import read
+from tests.tables import each
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent.parent / "mappings"
@@ -52,14 +53,14 @@ def changed(value, chance):
     return copy
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@each("number", range(ROUNDS))
 def test_says_what_the_library_says(number):
     chance = random.Random(number)
     value = changed(read(chance.choice(WHOLE)).value, chance)
     assert quick(value) in (None, library_accepts(value))
 
 
-@pytest.mark.parametrize("value", FRAGMENTS, ids=repr)
+@each("value", FRAGMENTS)
 def test_anything_may_be_given(value):
     assert not precheck.certainly_meets(value, files.read("mapping"))
     assert not precheck.certainly_meets(value, files.read("parts"))
@@ -104,7 +105,7 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize("schema", OWN, ids=str)
+@each("schema", OWN)
 def test_a_value_of_a_setting_gets_the_same_answer(schema):
     assert list(map(own_validator(schema), FRAGMENTS)) == list(map(validator(schema), FRAGMENTS))
 
@@ -153,7 +154,7 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@each("number", range(ROUNDS))
 def test_a_plain_schema_of_an_author_is_one_for_the_library(number):
     chance = random.Random(number)
     schema = changed(chance.choice([*BODY_SCHEMAS, EVERY_WORD]), chance)
@@ -161,7 +162,7 @@ def test_a_plain_schema_of_an_author_is_one_for_the_library(number):
         assert list(validation._draft_7()(validation._linked_draft_7()).iter_errors(schema)) == []
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@each("number", range(ROUNDS))
 def test_a_body_that_certainly_meets_a_plain_schema_meets_it(number):
     chance = random.Random(number)
     body = changed({"body": chance.choice(BODIES)}, chance).get("body")

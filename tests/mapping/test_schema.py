@@ -19,6 +19,7 @@ from engine.mapping.schema import files, links
 from engine.mapping.yaml.reader import parse, read
 from engine.reference.problems import problem_docs
 from engine.reference.schema import schema_text
+from tests.tables import each
 
 HERE = Path(__file__).parent
 INVALID = sorted((HERE / "invalid" / "schema").glob("*.yaml"))
@@ -36,7 +37,7 @@ def lines(problems):
     return "".join(f"{problem}\n" for problem in problems)
 
 
-@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+@each("path", INVALID, ids=lambda path: path.stem)
 def test_says_what_is_wrong(path):
     """`name.yaml` holds a few keys and is completed, unless it is named `file_...`; `name.txt` is what is said."""
     text = path.read_text()
@@ -89,7 +90,7 @@ NULLS = [
 ]
 
 
-@pytest.mark.parametrize("text", NULLS)
+@each("text", NULLS)
 def test_null_takes_away_only_where_something_is_extended(text):
     assert lines(problems_of(EXTENDING + text)) == ""
     assert [problem.code for problem in problems_of(whole(text))] == ["empty"]
@@ -126,7 +127,7 @@ CODE_EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("code", "text", "side"), CODE_EXAMPLES)
+@each("code, text, side", CODE_EXAMPLES)
 def test_the_example_of_every_code(code, text, side):
     assert {problem.code for problem in problems_of(whole(text))} == ({code} if side == "wrong" else set())
 
@@ -188,7 +189,7 @@ def every_key():
     return [*keys_of({**mapping, "definitions": definitions}), *keys_of(parts)]
 
 
-@pytest.mark.parametrize("rule", every_key())
+@each("rule", every_key)
 def test_every_key_has_a_description(rule):
     if "$ref" in rule:
         rule = links.find(files.read("mapping"), rule["$ref"])
@@ -202,7 +203,7 @@ def test_the_functions_in_the_schema_are_those_of_the_registry():
     assert path.read_text() == schema_text(), "run: make docs"
 
 
-@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+@each("function", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_every_example_of_a_function_is_accepted(function):
     for example in function.examples:
         use = json.dumps({function.name: dict(example.parameters)} if example.parameters else function.name)

@@ -158,9 +158,9 @@ def test_accepts_that_it_is_draft_7():
 
 
 def test_patterns_never_backtrack():
-    start = time.perf_counter()
+    start = time.process_time()
     assert validator({"pattern": "^(a+)+$"})("a" * 50_000 + "b") is not None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_deep_values_are_refused_and_do_not_crash():
@@ -174,9 +174,9 @@ def test_many_definitions_are_quick():
     names = [f"n{number}" for number in range(3_000)]
     chain = {name: {"$ref": f"#/definitions/{after}"} for name, after in pairwise(names)}
     schema = {"definitions": {**chain, names[-1]: {}}}
-    start = time.perf_counter()
+    start = time.process_time()
     assert check_schema(schema) is None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 simple = st.sampled_from([

@@ -14,6 +14,7 @@ from engine.language.paths import Marker, PathTypeError
 from engine.language.paths.syntax import DEEPEST, TALLEST
 from engine.records import Report, Secret
 from tests.paths.compiled import Compiled, DocumentScope, by_library, strict
+from tests.tables import each
 
 
 def test_a_field_of_a_field_costs_two_lookups_and_one_test() -> None:
@@ -66,7 +67,7 @@ LAZY = [
 ]
 
 
-@pytest.mark.parametrize(("text", "asked"), LAZY)
+@each("text, asked", LAZY)
 def test_a_part_is_asked_for_only_where_it_is_needed(text: str, asked: list[tuple[str, ...]]) -> None:
     document = {"parts": {"yes": "yes", "no": None, "list": [{"x": 1}]}}
     compiled = Compiled(text, objects=("parts",), members=("parts",))
@@ -107,7 +108,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each("text", HOSTILE)
 def test_names_and_texts_are_never_code(text: str) -> None:
     raw = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
     if "\\" in text:
@@ -218,7 +219,7 @@ MARKED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), MARKED)
+@each("text, expected", MARKED)
 def test_markers_have_every_field(text: str, expected: object) -> None:
     document = {"saved": {"key": Marker("<saved.key>"), "real": {"id": 1}}, "name": None}
     assert Compiled(text, objects=("saved",)).value(document) == expected
@@ -249,7 +250,7 @@ SECRETS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), SECRETS)
+@each("text, expected", SECRETS)
 def test_a_secret_is_text(text: str, expected: object) -> None:
     document = {"settings": {"key": Secret("abc"), "empty": Secret("")}}
     assert Compiled(text, objects=("settings",), members=("settings",)).value(document) == expected
@@ -283,7 +284,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "number"), NUMBERS)
+@each("text, number", NUMBERS)
 def test_to_number_reads_json_numbers(text: object, number: object) -> None:
     assert strict(Compiled("to_number(n)").value({"n": text})) == strict(number)
     assert strict(paths.search("to_number(n)", {"n": text})) == strict(number)
@@ -312,7 +313,7 @@ TYPE_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), TYPE_ERRORS)
+@each("text, message", TYPE_ERRORS)
 def test_type_errors_say_what_does_not_fit(text: str, message: str) -> None:
     document = {
         "n": 1,
@@ -348,7 +349,7 @@ NOT_ORDERED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "value", "message"), NOT_ORDERED)
+@each("text, value, message", NOT_ORDERED)
 def test_what_has_no_order_gives_null_and_is_reported(text: str, value: object, message: str | None) -> None:
     document = {"n": 1, "text": "a", "list": ["a", 1], "yes": True, "objects": [{"x": 1}]}
     reports: list[Report] = []

@@ -6,6 +6,7 @@ import pytest
 
 from engine.errors import PathError
 from engine.language.paths import parse, search
+from tests.tables import each
 
 TOO_DEEP = "The path is nested too deeply. Name a piece of it under parts and use that."
 NOT_DOT = "! binds tighter than a dot: !a.b is (!a).b, which is always null. Write !(a.b)."
@@ -127,7 +128,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "column", "message"), ERRORS)
+@each("text, column, message", ERRORS)
 def test_what_is_wrong_and_where(text: str, column: int, message: str) -> None:
     with pytest.raises(PathError) as raised:
         parse(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths.compiled import Compiled, by_library, strict, truth_of
+from tests.tables import each
 
 HERE = Path(__file__).parent
 DOCUMENTS = json.loads((HERE / "documents.json").read_text())
@@ -19,7 +20,7 @@ EXPRESSIONS = [
 ]
 
 
-@pytest.mark.parametrize("text", EXPRESSIONS)
+@each("text", EXPRESSIONS)
 def test_compiled_code_agrees_with_the_library(text: str) -> None:
     compiled = Compiled(text)
     for document in DOCUMENTS:
@@ -29,7 +30,7 @@ def test_compiled_code_agrees_with_the_library(text: str) -> None:
         assert compiled.path.can_fail or not isinstance(expected, tuple)
 
 
-@pytest.mark.parametrize("text", EXPRESSIONS)
+@each("text", EXPRESSIONS)
 def test_roots_known_to_be_objects_change_nothing(text: str) -> None:
     compiled = Compiled(text, objects=("traits", "properties", "context"), members=("properties",))
     for document in DOCUMENTS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import yaml
 
 from engine.sandbox.control import ENDPOINTS
@@ -13,6 +12,7 @@ from engine.sandbox.vendors import VENDORS
 from engine.sandbox.vendors.user_com.body import COMPANY_FIELDS, USER_FIELDS
 from engine.sandbox.vendors.user_com.routes import ROOT
 from engine.sandbox.world import Config, read_config
+from tests.tables import each
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
@@ -30,7 +30,7 @@ def paths(vendor):
     return walk(vendor.routes._root, "")
 
 
-@pytest.mark.parametrize("path", [path for vendor in VENDORS for path in paths(vendor)])
+@each("path", [path for vendor in VENDORS for path in paths(vendor)])
 def test_every_path_is_on_the_page(path):
     shown = PAGE
     for name in ("token", "id"):
@@ -38,12 +38,12 @@ def test_every_path_is_on_the_page(path):
     assert f"`{path}`" in shown
 
 
-@pytest.mark.parametrize("word", sorted({*READERS, *KINDS, *USER_FIELDS, *COMPANY_FIELDS}))
+@each("word", sorted({*READERS, *KINDS, *USER_FIELDS, *COMPANY_FIELDS}))
 def test_every_word_is_on_the_page(word):
     assert word in PAGE.replace("`", " ").replace(",", " ").replace(".", " ").replace(":", " ").split()
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@each("endpoint", ENDPOINTS)
 def test_every_endpoint_is_on_the_page(endpoint):
     assert f"`{endpoint}`" in PAGE or endpoint == "GET /_sandbox/"
 

@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.pacing import Clock
+from engine.stream import delivery
 from engine.stream.client import StreamClient
-from engine.stream.delivery import StreamDelivery
+from engine.stream.delivery import UNKNOWN, StreamDelivery
 from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.rates import RateKey
@@ -38,6 +41,9 @@ class Noted(DeliveryObserver):
     def released(self, connection: str) -> None:
         self.noted.append(("released", connection))
 
+    def warned(self, connection: str, warning: str) -> None:
+        self.noted.append(("warned", connection, warning))
+
     def owning(self, partitions: int, of: int) -> None:
         self.owned = partitions
 
@@ -54,8 +60,8 @@ class Process:
             self.client, self.layout, self.state, connections, observer=self.noted, options=QUICK
         )
 
-    def take_in(self, events: Sequence[NewEvent]) -> None:
-        StreamIntake(self.client, self.layout).take_in(events, ["shop"], 0.0)
+    def take_in(self, events: Sequence[NewEvent], connections: Sequence[str] = ("shop",)) -> None:
+        StreamIntake(self.client, self.layout).take_in(events, connections, 0.0)
 
 
 @asynccontextmanager
@@ -109,6 +115,23 @@ def test_two_processes_deliver_each_event_once_in_order_and_one_takes_over_from_
                 numbers = [int(each[1:]) for each in ids(vendor) if int(each[1:]) % 10 == user]
                 assert numbers == sorted(numbers)
             assert vendor.most_at_once <= 8
+
+    asyncio.run(story())
+
+
+def test_events_of_a_connection_that_a_server_does_not_know_are_reported_once(
+    new_address: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "UNKNOWN_SECONDS", 0.0)
+
+    async def story() -> None:
+        async with Vendor() as vendor:
+            process = Process(new_address(partitions=2), [shop(tmp_path, vendor.url)])
+            async with running(process):
+                process.state.add(["quiet"])
+                process.take_in(of_users(0, 10), ["shop", "new"])
+                await until(lambda: len(vendor.requests) == 10 and bool(process.noted.noted))
+            assert process.noted.noted == [("warned", "new", UNKNOWN)]
 
     asyncio.run(story())
 

@@ -14,6 +14,7 @@ from engine.records import Json, JsonObject
 from engine.stream.client import StreamClient
 from engine.stream.errors import OutboxUnfit, StreamMismatch, StreamMissing
 from engine.stream.layout import (
+    LONGEST_NAME,
     Layout,
     configurations,
     create_or_check,
@@ -58,7 +59,11 @@ def test_each_partition_has_one_token(client: StreamClient) -> None:
     layout = client.call(create_or_check(client, client.address._replace(partitions=3)))
     client.call(place_tokens(client, layout))
     tokens = client.call(client.read(layout.owners, f"{layout.name}.owners.*", 0, 10))
-    assert [(partition_in(each.subject), each.data) for each in tokens] == [(0, b"token"), (1, b"token"), (2, b"token")]
+    assert [(partition_in(each.subject, 3), each.data) for each in tokens] == [
+        (0, b"token"),
+        (1, b"token"),
+        (2, b"token"),
+    ]
 
 
 def test_limits_of_the_address_that_are_others(client: StreamClient) -> None:
@@ -161,7 +166,7 @@ def test_another_stream_has_the_subjects(client: StreamClient) -> None:
     )
 
 
-@given(st.text(min_size=1))
+@given(st.text(min_size=1, max_size=LONGEST_NAME))
 def test_a_name_is_one_token_and_can_be_read_again(name: str) -> None:
     token = subject_token(name)
     assert token_name(token) == name

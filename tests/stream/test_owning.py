@@ -85,6 +85,26 @@ def test_a_released_partition_moves_at_once(begin) -> None:
 
 
 @pytest.mark.slow
+def test_tokens_that_somebody_removed_come_back_once_nobody_owns_by_the_old_ones(begin) -> None:
+    first, second = begin(2), begin(2)
+    until(lambda: len(first.ownership.owned() | second.ownership.owned()) == 2)
+    first.client.call(first.client.api(f"STREAM.PURGE.{first.layout.owners}", {}))
+    until(lambda: not first.ownership.owned() | second.ownership.owned())
+    until(lambda: len(first.ownership.owned() | second.ownership.owned()) == 2)
+    assert not first.ownership.owned() & second.ownership.owned()
+
+
+def test_a_token_with_headers_of_a_status_is_a_token(begin) -> None:
+    first = begin(1)
+    until(lambda: first.ownership.owned() == {0})
+    client, subject = first.client, first.layout.owners_subject(0)
+    client.call(first.ownership.release(0))
+    client.call(client.publish(subject, owning.FREE, {"Status": "423"}))
+    second = begin(1)
+    until(lambda: second.ownership.owned() == {0})
+
+
+@pytest.mark.slow
 def test_who_dies_is_followed_and_never_while_it_may_own(begin) -> None:
     clock = Clock()
     first = begin(2, clock)

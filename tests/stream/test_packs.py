@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.outbox.base import Discarded, NewEvent
+from engine.delivery.outbox.base import Discarded, NewEvent, OutboxError
 from engine.records import Report
 from engine.stream.errors import DamagedPack, UnknownFormat
+from engine.stream.layout import subject_token
 from engine.stream.packs import (
+    MOST_NUMBER,
     PACK_BYTES,
     PACK_EVENTS,
     Pack,
@@ -42,8 +45,13 @@ EVENTS = st.builds(
 @st.composite
 def packs(draw: st.DrawFn) -> Pack:
     events = draw(st.lists(EVENTS, min_size=1, max_size=PACK_EVENTS))
-    numbers = st.lists(st.integers(0, 2**60), min_size=len(events), max_size=len(events)).map(tuple)
-    return Pack(draw(st.lists(st.text()).map(tuple)), events, draw(st.booleans()), draw(st.just(()) | numbers))
+    numbers = st.lists(st.integers(0, MOST_NUMBER), min_size=len(events), max_size=len(events)).map(tuple)
+    return Pack(
+        draw(st.lists(st.text(min_size=1, max_size=64), max_size=5, unique=True).map(tuple)),
+        events,
+        draw(st.booleans()),
+        draw(st.just(()) | numbers),
+    )
 
 
 @given(packs())
@@ -71,6 +79,12 @@ def test_a_number_is_that_of_message_and_place(sequence: int, index: int) -> Non
 
 HEADERS, BODY = encode(Pack(("shop",), [event(1), event(2)]))
 NO_PACK = "A message of the stream is no pack of events."
+NO_FORMAT = "A message of the stream was not written by waybill: its Waybill-Format is no number."
+NO_NAME = "A message of the stream has a name that waybill does not write."
+TOO_MANY = (
+    "A message of the stream is no pack of events: it names more than 1,000 connections, or with more than 65,536 "
+    "characters."
+)
 DAMAGED = [
     ({}, BODY, "A message of the stream was not written by waybill: it has no header Waybill-Format."),
     (HEADERS, b"", NO_PACK),
@@ -94,6 +108,33 @@ DAMAGED = [
         "A message of the stream is no pack of events: its Waybill-Ids have 3 bytes, not 8 for each of 1 to 64 events.",
     ),
     (HEADERS | {"Waybill-Ids": b64encode(b"12345678").decode()}, BODY, NO_PACK),
+    (HEADERS | {"Waybill-Ids": b64encode(b"12345678" * 2).decode()}, BODY, NO_PACK),
+    (
+        HEADERS | {"Waybill-Ids": "A" * 1_000_000},
+        BODY,
+        "A message of the stream is no pack of events: its Waybill-Ids have 768 bytes, not 8 for each of 1 to 64 events.",
+    ),
+    (HEADERS | {"Waybill-Connections": "crm"}, BODY, NO_PACK),
+    (HEADERS | {"Waybill-Again": "1"}, BODY, NO_PACK),
+    (HEADERS, BODY.replace(b'"replayed":[]', b'"replayed":[1,9007199254740992]'), NO_PACK),
+    (HEADERS, BODY.replace(b'"progress":[]', b'"progress":[[null,null,"1 x"],[null,null,null]]'), NO_PACK),
+    *((HEADERS | {"Waybill-Format": each}, BODY, NO_FORMAT) for each in ("0", "", "-1", "1.0", "\u0662", "9" * 5000)),
+    *(
+        (
+            HEADERS | {"Waybill-Connections": ",".join(map(subject_token, names))},
+            BODY.replace(b'["shop"]', orjson.dumps(names)),
+            message,
+        )
+        for names, message in (
+            ([""], NO_PACK),
+            (["x" * 257], NO_NAME),
+            (["shop", "shop"], NO_PACK),
+            ([f"c{number}" for number in range(1001)], TOO_MANY),
+            (["x" * 250 + str(number) for number in range(300)], TOO_MANY),
+        )
+    ),
+    (HEADERS | {"Waybill-Connections": "\u20ac"}, BODY, NO_PACK),
+    (HEADERS | {"Waybill-Connections": "=73hop"}, BODY, NO_PACK),
 ]
 
 
@@ -117,6 +158,30 @@ def test_a_newer_format_is_not_guessed_at() -> None:
         'A message of the stream has the format "2", this release reads "1": it was written by a newer release. '
         "Upgrade this worker; until then nothing of it is skipped."
     )
+
+
+def test_what_nobody_would_read_is_not_written() -> None:
+    with pytest.raises(OutboxError) as raised:
+        encode(Pack(tuple(f"c{number}" for number in range(1001)), [event(1)]))
+    assert str(raised.value) == (
+        "An event is for 1,001 connections, more than streams can name with it: at most 1,000, with 65,536 characters. "
+        "Divide them over several sources."
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"at":1,"count":18446744073709551615,"discards":[]}',
+        b'{"at":1e300,"count":1,"discards":[]}',
+        b'{"at":"inf","count":1,"discards":[]}',
+        b'{"at":1,"count":1,"discards":[["nan","c","r","m","x"]]}',
+        b'{"at":1,"count":true,"discards":[]}',
+    ],
+)
+def test_numbers_that_no_file_takes_are_no_discards(body: bytes) -> None:
+    with pytest.raises(DamagedPack):
+        decode_discards("web", HEADERS, body)
 
 
 def test_discards_are_decoded_and_large_ones_take_several_messages() -> None:

@@ -6,16 +6,20 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
+from zlib import compress
 
+import orjson
 import pytest
 
 from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
-from engine.records import Outcome
+from engine.records import Json, JsonObject, Outcome
 from engine.stream import pack_reader, partition_queue, results, window_filling
 from engine.stream.client import StreamClient
+from engine.stream.errors import DamagedPack, NoLeader, UnknownFormat
 from engine.stream.forgetting import forget_connection
+from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
@@ -228,23 +232,67 @@ def test_only_changes_of_unfinished_events_are_written_and_their_requests(stream
     assert len(stream.results()) == count
 
 
-def test_what_is_no_pack_holds_the_connection_and_nothing_is_skipped(stream: Stream) -> None:
+def test_what_is_no_pack_stops_its_partition_alone_and_nothing_is_skipped(stream: Stream) -> None:
     stream.publish("1")
     wrong = stream.client.call(stream.client.publish(stream.layout.events_subject(0), b"hello"))
     stream.publish("2")
     worker = stream.worker().begin()
     assert worker.ids() == ["1"]
-    with pytest.raises(LeaseLost):
-        worker.ids(after=64)
-    [row] = worker.queue.connections("a")
+    assert worker.ids(after=64) == [], "what came before it is finished first"
+    worker.finish("1")
+    with pytest.raises(DamagedPack) as raised:
+        worker.ids()
     events = stream.layout.events
-    assert row.held == (
-        f"The message {wrong} of the stream {events} is no pack of events. Look at it with `nats stream get {events} "
-        f"{wrong}`; once it is removed with `nats stream rmm {events} {wrong}`, delivery goes on behind it"
+    assert str(raised.value) == (
+        f"The message {wrong} of the stream {events} is no pack of events, so its partition waits. Look at it with "
+        f"`nats stream get {events} {wrong}`; once it is removed with `nats stream rmm {events} {wrong}`, delivery "
+        "goes on behind it."
     )
-    assert row.hint == "Remove the message"
+    assert [row.held for row in worker.queue.connections("a")] == [""]
     stream.client.call(stream.client.api(f"STREAM.MSG.DELETE.{events}", {"seq": wrong}))
-    assert worker.ids() == ["1", "2"]
+    assert worker.ids() == ["2"]
+
+
+def test_a_pack_of_a_newer_release_is_named(stream: Stream) -> None:
+    number = stream.client.call(stream.client.publish(stream.layout.events_subject(0), b"{}", {"Waybill-Format": "2"}))
+    with pytest.raises(UnknownFormat) as raised:
+        stream.worker().begin().ids()
+    assert str(raised.value).endswith(f" It is message {number} of the stream {stream.layout.events}.")
+
+
+def test_headers_of_a_message_are_no_status_of_the_servers(stream: Stream) -> None:
+    headers, body = encode(Pack(("a",), [NewEvent("s", "1", "2026-01-01T00:00:00.000Z", b"{}")]))
+    headers |= {"Status": "404", "Nats-Sequence": "99", "Nats-Last-Sequence": "7"}
+    stream.client.call(stream.client.publish(stream.layout.events_subject(0), body, headers))
+    stream.publish("2")
+    assert stream.worker().begin().ids() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("lie", "text"),
+    [
+        ({"read_to": -1}, "is damaged, so it is not known what was sent."),
+        ({"open": [[9, "1"]]}, "is damaged, so it is not known what was sent."),
+        ({"noted": [[64, {}, None, None, None, None]]}, "is damaged, so it is not known what was sent."),
+    ],
+)
+def test_a_position_that_lies_is_not_believed(stream: Stream, lie: dict[str, object], text: str) -> None:
+    stream.publish("1")
+    worker = stream.worker().begin()
+    state = StreamPosition(worker.queue._created)._state() | lie
+    subject = stream.layout.position_subject(0, "a")
+    stream.client.call(stream.client.publish(subject, compress(orjson.dumps(state))))
+    with pytest.raises(OutboxError) as raised:
+        stream.worker("v").begin()
+    bucket = f"{stream.layout.name}_state"
+    assert str(raised.value).startswith(f"The key position.00.a of the bucket {bucket} {text}")
+    assert f"`nats kv del {bucket} position.00.a`" in str(raised.value)
+
+
+def test_a_number_of_a_request_far_in_the_future_is_not_gone_on_from(stream: Stream) -> None:
+    headers, body = results.encode(results.ResultBatch(1, 1.0, (), (Attempt(2**53 - 1, 1, "n", "GET", "u", 1, 200),)))
+    stream.client.call(stream.client.publish(stream.layout.results_subject(0, "a"), body, headers))
+    assert stream.worker().begin().queue.last_attempt("a") == 0
 
 
 def test_unfinished_counts_events_that_were_read_and_packs_that_were_not(stream: Stream) -> None:
@@ -359,12 +407,16 @@ def test_a_damaged_position_is_not_taken_for_none(stream: Stream) -> None:
     stream.client.call(stream.client.publish(subject, b"{}"))
     with pytest.raises(OutboxError) as raised:
         stream.worker("v").begin()
+    with pytest.raises(OutboxError) as asked:
+        StreamIntake(stream.client, stream.layout, {}).unfinished("a")
+    assert str(asked.value) == str(raised.value), "as /status says it"
     bucket = f"{stream.layout.name}_state"
     assert str(raised.value) == (
         f"The key position.00.a of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
         f"`nats kv del {bucket} position.00.a`: then the results of the last 30 days are counted in instead."
     )
     stream.client.call(stream.client.publish(subject, b"", {"KV-Operation": "DEL"}))
+    assert StreamIntake(stream.client, stream.layout, {}).unfinished("a")[0] == 2
     assert stream.worker("u").begin().ids() == ["2"]
 
 
@@ -420,6 +472,31 @@ def test_a_replica_that_lags_hides_no_duplicate(stream: Stream) -> None:
     for Lagging.has in (0, first, last - 1, last, last + 1):
         found.append(other.ids())
     assert found == [[], [], [], ["3"], ["3"]]
+
+
+def test_a_server_that_is_frozen_does_not_keep_a_window_from_being_filled(stream: Stream) -> None:
+    class Frozen(StreamClient):
+        """Puts the first consumers on a server that does not answer."""
+
+        frozen = 3
+
+        async def api(self, subject: str, payload: Json = None, *, patience: float = 0.0) -> JsonObject:
+            if subject.startswith("CONSUMER.CREATE.") and self.frozen:
+                self.frozen -= 1
+                raise NoLeader("no answer in time")
+            return await super().api(subject, payload)
+
+    stream.publish("1", "2")
+    client = Frozen(stream.client.address, {})
+    try:
+        reader = PackReader(client, stream.layout, 0)
+        assert [each.sequence for each in reader.headers(0.0, 0)] == [1]
+        assert client.frozen == 0
+        client.frozen = 4
+        with pytest.raises(NoLeader):
+            reader.headers(0.0, 0)
+    finally:
+        client.close()
 
 
 def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_order(stream: Stream) -> None:

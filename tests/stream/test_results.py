@@ -11,11 +11,11 @@ from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome, Report
 from engine.stream.errors import DamagedPack, UnknownFormat
-from engine.stream.packs import Pack
+from engine.stream.packs import MOST_NUMBER, Pack
 from engine.stream.results import ResultBatch, decode, decode_aside, encode, encode_aside, fitting, split
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NUMBERS = st.integers(min_value=0, max_value=2**62)
+NUMBERS = st.integers(0, MOST_NUMBER)
 REPORTS = st.sampled_from([NO_REPORTS, EventReports((Report("a", "b", "c"),), (Report("d", "", "\x1b"),))])
 CHANGES = st.builds(
     Change,
@@ -91,6 +91,11 @@ LINE = b'[[[1],"delivered","r","e",null,null,null,null,null]]'
         b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[[[1],"held","r","e",null,null,null,null,"x"]],"attempts":[]}',
         b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[[[1],"held"]],"attempts":[]}',
         b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[],"attempts":[[1]]}',
+        b'{"fence":1,"at":"nan","takeover":"","stream":"","changes":[],"attempts":[]}',
+        b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[[[9007199254740992],"held","r","e",null,null,null,null,null]],"attempts":[]}',
+        b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[[[1],"held","r","e",null,null,"inf",null,null]],"attempts":[]}',
+        b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[],"attempts":[[18446744073709551615,1,"","","",1,1]]}',
+        b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[],"attempts":[[null,1,"","","",1,1]]}',
         b'{"fence":1,"at":0,"takeover":"","stream":"","changes":[],"attempts":[["1",1,"","","",1,1]]}',
     ],
 )

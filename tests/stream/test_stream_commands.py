@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 
 import orjson
 import pytest
@@ -58,9 +60,19 @@ def test_an_import_says_what_the_streams_know(address, tmp_path) -> None:
     _, text = said("outbox", "list", "--user", "ada")
     assert text.splitlines()[1].split()[2:] == ["track", "A", "ada", "shop", "waiting", "not", "sent", "yet"]
     assert said("outbox", "status")[1].splitlines()[2] == "1 event of shop: no process delivers them. Run engine serve."
-    assert said("outbox", "resume", "shop") == (0, "shop was not held or paused; 1 event to send.\n")
+    assert said("outbox", "resume", "shop") == (0, "shop was not held or paused. All workers know within 2 seconds.\n")
     assert "event_not_defined" in said("outbox", "discards")[1]
     assert said("diff", "exponea", "exponea", "--example-settings", "--outbox", str(address))[0] == 0
+
+
+def test_a_connection_is_resumed_without_reading_the_streams(address, tmp_path) -> None:
+    with opened_stream(address, create=True) as outbox:
+        outbox.take_in([event(1)], ["shop"], 0)
+        outbox.hold("shop", "the vendor answered 401", "", 1.0)
+    assert said("outbox", "resume", "shop") == (0, "shop resumed. All workers know within 2 seconds.\n")
+    with closing(sqlite3.connect(tmp_path / "view")) as db:
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (0,)
+    assert said("outbox", "resume", "shpo")[0] == 2
 
 
 def test_what_a_console_changes_goes_to_the_streams_and_is_in_the_file_it_looks_at(address) -> None:

@@ -31,7 +31,7 @@ from engine.records import Outcome, Report
 from engine.stream.outbox import StreamOutbox, opened_stream
 from engine.stream.packs import place_of
 from engine.stream.results import ResultBatch
-from engine.stream.view_file import VARIABLE, view_file
+from engine.stream.view_file import VARIABLE, ViewFile, view_file
 from engine.stream.view_tables import OUTBOX_TABLES, OWN_TABLES
 from engine.stream.viewing import lock
 from tests.stream.events import event
@@ -124,7 +124,7 @@ def test_a_view_shows_what_the_streams_say(opening) -> None:
         assert found["m2"] == (Outcome.DELIVERED, "")
         assert outbox.counts()["crm", Outcome.HELD] == 3
         assert outbox.connections("crm")[0][:4] == ("crm", "the vendor answered 401", "Check the key.", 3.0)
-        assert outbox.connections("shop")[0].owner == "one"
+        assert [row.owner for row in outbox.connections() if row.name == "shop"] == ["one"]
         assert outbox.version_files("d") == ("exponea", b"files")
         [group] = outbox.look(lambda db: looking.discard_groups(db, 9))
         assert (group.source, group.code, group.reason, group.events) == ("web", "code", "why", 1)
@@ -400,6 +400,30 @@ def test_where_a_view_is(new_address) -> None:
     assert found.name.startswith(f"{address.name}-")
     assert view_file(address, {"HOME": "/home/ada"}).parent == Path("/home/ada/.cache/waybill/views")
     assert view_file(address, {VARIABLE: "/v.db", "HOME": "/home/ada"}) == Path("/v.db")
+
+
+@pytest.mark.parametrize("end", ["", "-wal", ".lock"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, end: str) -> None:
+    (target := tmp_path / "elsewhere").write_bytes(b"")
+    (link := tmp_path / f"view{end}").symlink_to(target)
+    with pytest.raises(UsageError) as raised, ViewFile.opened(tmp_path / "view", None, None):
+        pass
+    assert str(raised.value) == (
+        f"{link} is a link, or belongs to another user, so nothing is written there: a view has the events of the "
+        "streams in it. Name a file of your own with WAYBILL_VIEW."
+    )
+    assert target.read_bytes() == b""
+
+
+def test_a_folder_in_which_everybody_may_write_is_no_place(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(UsageError) as raised, ViewFile.opened(tmp_path / "view", None, None):
+        pass
+    assert str(raised.value) == (
+        f"Everybody may write to the folder {tmp_path}, so it is no place for a view, which has the events of the "
+        "streams in it. Take that permission away (chmod o-w), or name another file with WAYBILL_VIEW."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_view_is_for_its_owner_alone(opening) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -31,7 +32,7 @@ from engine.language.paths import holds, search
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
 from engine.mapping.yaml import reader
-from engine.plan import destination
+from engine.plan import Destination, destination
 from engine.records import Json, Outcome
 from engine.testing.examples import NOW, validate
 from tests.delivery.memory_outbox import MemoryOutbox
@@ -40,8 +41,14 @@ from tests.delivery.vendor import QUICK, Answer, Request, Vendor, results
 
 HERE = Path(__file__).parent
 LIBRARY = Library([HERE, HERE.parents[1] / "mappings"])
-VENDORS = {path.stem: destination(LIBRARY.read(path)) for path in sorted(HERE.glob("*.yaml"))}
+VENDORS = sorted(path.stem for path in HERE.glob("*.yaml"))
 OF_THE_CLIENT = {"host", "accept-encoding", "connection", "user-agent", "content-length"}
+
+
+@cache
+def vendor_of(name: str) -> Destination:
+    """Return a vendor's mapping, read when a test asks for it and not when tests are collected."""
+    return destination(LIBRARY.read(HERE / f"{name}.yaml"))
 
 
 class HttpFile(SingleFileSnapshotExtension):
@@ -107,7 +114,7 @@ def deliver_group(name: str, examples: list[MappingExample], file: Path) -> Grou
     """Deliver the events of examples with the same settings to a vendor on this machine."""
 
     async def story() -> Group:
-        answer, vendor = answers(name), VENDORS[name]
+        answer, vendor = answers(name), vendor_of(name)
         async with Vendor(answer) as listening:
             connection = vendor.connect({**vendor.example_settings(), **examples[0].settings}, {})
             configured = into_sandbox(ConfiguredConnection(name=name, connection=connection), listening.url)
@@ -143,14 +150,14 @@ def taken_in(example: MappingExample) -> NewEvent:
 def same_settings(name: str) -> list[list[MappingExample]]:
     """Return the examples of a vendor, those with the same settings together."""
     groups: dict[str, list[MappingExample]] = {}
-    for example in VENDORS[name].mapping.examples:
+    for example in vendor_of(name).mapping.examples:
         groups.setdefault(json.dumps(example.settings), []).append(example)
     return list(groups.values())
 
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_nothing_is_wrong_with_it(name: str) -> None:
-    assert [str(problem) for problem in validate(VENDORS[name].loaded)] == []
+    assert [str(problem) for problem in validate(vendor_of(name).loaded)] == []
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -11,6 +11,7 @@ from engine.commands.options import (
     with_outbox,
 )
 from engine.commands.shared import counted
+from engine.delivery.outbox.location import StreamAddress
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.base import Outbox
@@ -24,8 +25,12 @@ def command(outbox: Outbox, connection: str) -> None:
 
     A running `engine serve` then sends what is waiting, or the next `engine send`.
     """
-    check_connection(outbox, connection)
-    [row] = outbox.connections(connection)
+    rows = outbox.connections(connection)
+    if not rows:
+        check_connection(outbox, connection)
     outbox.resume(connection)
-    what = "resumed" if row.held or row.due is not None else "was not held or paused"
-    click.echo(f"{connection} {what}; {counted(outbox.unfinished(connection)[0], 'event')} to send.")
+    what = "resumed" if rows[0].held or rows[0].due is not None else "was not held or paused"
+    if isinstance(outbox.path, StreamAddress):  # to count them, all of the streams would have to be read
+        click.echo(f"{connection} {what}. All workers know within 2 seconds.")
+    else:
+        click.echo(f"{connection} {what}; {counted(outbox.unfinished(connection)[0], 'event')} to send.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from engine.errors import UsageError
 from engine.language.suggest import closest
@@ -23,6 +23,9 @@ ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
 SERVER = re.compile(r"[A-Za-z0-9.-]+:[0-9]{2,5}(/[A-Za-z0-9_-]*)?")
 DEFAULT_NAME = "waybill"
 DEFAULT_PORT = 4222
+HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,9}))?")
+MOST_PORT = 65535
+MOST_SERVERS = 50
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 BYTES = re.compile(r"([1-9][0-9]{0,11})(|KB|MB|GB|TB)")
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -67,20 +70,32 @@ def location_of(text: str) -> Location:
 
 def stream_address(text: str) -> StreamAddress:
     """Read an address; raise UsageError that says what is wrong with it, without repeating a credential."""
-    parts = urlsplit(text)
-    if "@" in parts.netloc:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError("An outbox address has only printable ASCII characters: write other hosts as xn--...")
+    if "@" in text or "%40" in text:
         raise UsageError(
             "An outbox address has no user and password: it is shown in messages and process lists. Put them into "
             "WAYBILL_NATS_USER and WAYBILL_NATS_PASSWORD, a token into WAYBILL_NATS_TOKEN, or name a credentials file "
             "with WAYBILL_NATS_CREDS."
         )
-    servers = tuple(f"{parts.scheme}://{_host(each)}" for each in parts.netloc.split(",") if each)
+    scheme, _, rest = text.partition("://")
+    place, _, query = rest.partition("?")
+    hosts, _, path = place.partition("/")
+    if "#" in text:
+        raise UsageError(f"An outbox address has no part behind #; write e.g. {EXAMPLE}.")
+    servers = tuple(f"{scheme.lower()}://{_host(each)}" for each in hosts.split(",") if each)
     if not servers:
         raise UsageError(f'"{text}" names no server; write e.g. {EXAMPLE}.')
-    name = parts.path.strip("/") or DEFAULT_NAME
+    if len(servers) > MOST_SERVERS:
+        raise UsageError(
+            f"The address names {len(servers)} servers; up to {MOST_SERVERS} are enough to find the others."
+        )
+    name = path.strip("/") or DEFAULT_NAME
     if not NAME.fullmatch(name):
         raise UsageError(f'"{name}" cannot be the name of streams: use up to 32 of the characters A-Z a-z 0-9 _ -.')
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given = dict(pairs := parse_qsl(query, keep_blank_values=True))
+    if len(given) < len(pairs):
+        raise UsageError("An outbox address has each option once.")
     for unknown in given.keys() - set(OPTIONS):
         near = closest(unknown, OPTIONS)
         hint = f'; did you mean "{near}"?' if near else f"; there are {', '.join(OPTIONS)}."
@@ -95,21 +110,20 @@ def stream_address(text: str) -> StreamAddress:
 
 
 def _host(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        return f"{text}:{DEFAULT_PORT}"
-    if not (host and port.isascii() and port.isdigit()):
-        raise UsageError(f'"{text}" is no HOST:PORT; write e.g. 127.0.0.1:4222, or no port for 4222.')
-    if int(port[:6]) > 65535:
-        raise UsageError(f'"{text}" has no port that exists: ports end at 65535.')
-    return f"{host}:{port}"
+    found = HOST.fullmatch(text)
+    if found is None:
+        raise UsageError(f'"{text}" is no server: write HOST:PORT, or [ADDRESS]:PORT for IPv6; e.g. {EXAMPLE}.')
+    host, port = found.groups()
+    if port and not 0 < int(port) <= MOST_PORT:
+        raise UsageError(f'"{text}" has no port that exists: ports end at {MOST_PORT}.')
+    return f"{host}:{port or DEFAULT_PORT}"
 
 
 def _count(name: str, given: dict[str, str], most: int) -> int | None:
     text = given.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
         raise UsageError(f"{name}={text}: write a number from 1 to {most}.")
     return int(text)
 
