@@ -27,6 +27,7 @@ from engine.stream.packs import (
     packs_of,
 )
 from engine.stream.partitions import partition_of
+from engine.stream.positions import StreamPosition
 
 PUBLISHING = 32
 """Partitions that are published to at once; with a pack of 256 KiB each, 8 MiB are on their way."""
