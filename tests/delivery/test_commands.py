@@ -320,8 +320,13 @@ def test_wrong_usage(here, engine, line, message) -> None:
 
 def test_who_forgets_connections_learns_that_there_is_a_file_of_them(here, engine) -> None:
     (here / "connections.yaml").write_text(SOURCES)
-    text = WRONG["send"].removesuffix("\n") + " There is one here: --connections connections.yaml.\n"
-    assert engine("send")[0::2] == (2, text)
+    assert engine("send")[0::2] == (
+        2,
+        (
+            "Name at least one mapping, or a file of connections with --connections. There is one here: "
+            "--connections connections.yaml.\n"
+        ),
+    )
 
 
 def test_a_damaged_outbox_is_reported(here, engine) -> None:
