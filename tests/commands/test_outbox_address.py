@@ -91,7 +91,7 @@ def test_the_variable_does_not_replace_a_temporary_outbox(engine: Engine, monkey
 
 
 PASSWORD = "An outbox address has no user and password: "
-SERVER = "write HOST:PORT, or [ADDRESS]:PORT for IPv6; e.g. nats://127.0.0.1:4222/waybill?partitions=16&replicas=3."
+NO_SERVER = "is no HOST:PORT; write e.g. 127.0.0.1:4222, or no port for 4222."
 ASCII = "An outbox address has only printable ASCII characters: write other hosts as xn--..."
 WRONG = [
     ("nats://ada:se/cret@h/x", PASSWORD),
@@ -104,10 +104,10 @@ WRONG = [
     ("nats://h\x1b[31m/x", ASCII),
     ("nats://h:\u00b2/x", ASCII),
     ("nats://h/x#secret", "An outbox address has no part behind #;"),
-    ("nats://::1", f'"::1" is no server: {SERVER}'),
-    ("nats://[::1", f'"[::1" is no server: {SERVER}'),
-    ("nats://:4222", f'":4222" is no server: {SERVER}'),
-    (f"nats://h:{'9' * 5000}", f'"h:{"9" * 5000}" is no server: {SERVER}'),
+    ("nats://::1", f'"::1" {NO_SERVER}'),
+    ("nats://[::1", f'"[::1" {NO_SERVER}'),
+    ("nats://:4222", f'":4222" {NO_SERVER}'),
+    (f"nats://h:{'9' * 5000}", f'"h:{"9" * 5000}" {NO_SERVER}'),
     ("nats://h:0", '"h:0" has no port that exists: ports end at 65535.'),
     ("nats://", '"nats://" names no server;'),
     (f"nats://{','.join(['h'] * 51)}", "The address names 51 servers; up to 50 are enough to find the others."),

@@ -112,7 +112,7 @@ def stream_address(text: str) -> StreamAddress:
 def _host(text: str) -> str:
     found = HOST.fullmatch(text)
     if found is None:
-        raise UsageError(f'"{text}" is no server: write HOST:PORT, or [ADDRESS]:PORT for IPv6; e.g. {EXAMPLE}.')
+        raise UsageError(f'"{text}" is no HOST:PORT; write e.g. 127.0.0.1:4222, or no port for 4222.')
     host, port = found.groups()
     if port and not 0 < int(port) <= MOST_PORT:
         raise UsageError(f'"{text}" has no port that exists: ports end at {MOST_PORT}.')
