@@ -79,7 +79,7 @@ logger = logging.getLogger("waybill.delivery")
 class Lane:
     """One connection in the partition, while its lease is held; `since` is when ownership began, by its clock.
 
-    `seen_at` is when the pack that was read last was stored.
+    `seen_at` is when the pack that was read last was stored, `resumes` how often a person had resumed the connection.
     """
 
     connection: str
@@ -90,6 +90,7 @@ class Lane:
     saved_at: float
     saved: tuple[int, int]
     seen_at: float | None = None
+    resumes: int = 0
 
 
 class PartitionQueue:
@@ -183,6 +184,7 @@ class PartitionQueue:
                 continue
             position = self._position(connection, fence)
             lane = Lane(connection, owner, fence, since, position, self._client.time(), _mark(position))
+            lane.resumes = self._state.resumes(connection)
             if self._cut(position):
                 self._save(lane)  # at once: later, others may have the sequences that were lost
             self._lanes[connection] = lane
@@ -467,7 +469,8 @@ class PartitionQueue:
 
     def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
         """Stop a connection, in all partitions."""
-        self._state.hold(connection, reason, hint, now)
+        lane = self._lanes.get(connection)
+        self._state.hold(connection, reason, hint, now, None if lane is None else lane.resumes)
 
     def pause(self, connection: str, due: float | None, reason: str) -> None:
         """Record until when a connection pauses."""

@@ -19,7 +19,7 @@ from engine.records import Json
 from engine.stream.client import StreamClient, StreamMessage
 from engine.stream.errors import DamagedPack, SequenceConflict, UnknownFormat
 from engine.stream.layout import Layout, token_name
-from engine.stream.packs import moment
+from engine.stream.packs import moment, whole
 
 KIND = "connection"
 FORMAT = 1
@@ -39,7 +39,10 @@ NEWER_HINT = "Upgrade this worker."
 
 
 class SharedConnection(NamedTuple):
-    """What is shared of one connection; times are unix seconds, `alarms` are by partition, `format` is its key's."""
+    """What is shared of one connection; times are unix seconds, `alarms` are by partition, `format` is its key's.
+
+    `resumes` is how often a person has resumed it.
+    """
 
     name: str
     held: str = ""
@@ -49,6 +52,7 @@ class SharedConnection(NamedTuple):
     pause: str = ""
     alarms: Mapping[str, str] = {}
     format: int = FORMAT
+    resumes: int = 0
 
     def row(self, partition: int | None) -> ConnectionRow:
         """Return it as an outbox does, with the alarm of one partition, or the first one of any."""
@@ -56,9 +60,13 @@ class SharedConnection(NamedTuple):
         alarm = first if partition is None else self.alarms.get(str(partition), "")
         return ConnectionRow(self.name, self.held, self.hint, self.held_at, self.due, self.pause, alarm=alarm)
 
-    def with_hold(self, reason: str, hint: str, now: float) -> SharedConnection:
-        """Return it held; the first reason stays, since the others follow from it."""
-        if self.held:
+    def with_hold(self, reason: str, hint: str, now: float, resumes: int | None = None) -> SharedConnection:
+        """Return it held; the first reason stays, since the others follow from it.
+
+        Who has seen only as many `resumes` was answered before a person resumed it: that person would have to do it
+        again. If the cause is still there, the next request finds it.
+        """
+        if self.held or (resumes is not None and resumes < self.resumes):
             return self
         return self._replace(held=reason[:LONGEST_TEXT], hint=hint[:LONGEST_TEXT], held_at=now, due=None, pause="")
 
@@ -77,7 +85,9 @@ class SharedConnection(NamedTuple):
 
     def resumed(self) -> SharedConnection:
         """Return it without hold and pause."""
-        return self._replace(held="", hint="", held_at=None, due=None, pause="", format=FORMAT)
+        return self._replace(
+            held="", hint="", held_at=None, due=None, pause="", format=FORMAT, resumes=self.resumes + 1
+        )
 
     def encoded(self) -> bytes:
         """Return it as the bytes of its key."""
@@ -109,7 +119,7 @@ def _checked(name: str, found: Json) -> SharedConnection:
     if len(alarms) > MOST_PARTITIONS:
         raise ValueError
     shown = {key: cast("str", text)[:LONGEST_TEXT] for key, text in alarms.items()}
-    return SharedConnection(name, held, hint, held_at, due, pause, shown)
+    return SharedConnection(name, held, hint, held_at, due, pause, shown, resumes=whole(found.get("resumes", 0)))
 
 
 class SharedState:
@@ -132,9 +142,14 @@ class SharedState:
         found = [self._known[name]] if name in self._known else [] if name else list(self._known.values())
         return sorted(each.row(partition) for each, _ in found)
 
-    def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
-        """Stop a connection until a person resumes it."""
-        self._client.call(self.change(connection, lambda each: each.with_hold(reason, hint, now)))
+    def hold(self, connection: str, reason: str, hint: str, now: float, resumes: int | None = None) -> None:
+        """Stop a connection until a person resumes it, unless one did since there were `resumes`."""
+        self._client.call(self.change(connection, lambda each: each.with_hold(reason, hint, now, resumes)))
+
+    def resumes(self, connection: str) -> int:
+        """Return how often a person has resumed a connection, as far as this process knows."""
+        found = self._known.get(connection)
+        return 0 if found is None else found[0].resumes
 
     def pause(self, connection: str, due: float | None, reason: str) -> None:
         """Record until when a connection pauses, None if it no longer does."""

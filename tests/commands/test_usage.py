@@ -102,7 +102,7 @@ def test_an_internal_error_shows_its_traceback_only_to_who_debugs(
         main(["show", "shop"])
 
 
-NO_EXTRA = ("httptools", "prometheus_client", "starlette", "uvicorn", "uvloop")
+NO_EXTRA = ("httptools", "prometheus_client", "pyspark", "starlette", "uvicorn", "uvloop")
 PACKAGES = "needs packages that are not installed"
 
 
@@ -121,7 +121,7 @@ PACKAGES = "needs packages that are not installed"
         ),
         (
             "backfill shop --example-settings --from none",
-            "none does not exist; name a file of events, or a folder of them.",
+            f"A backfill {PACKAGES} (pyspark): pip install 'waybill[spark]'.",
         ),
         ("send shop --events - --sandbox", f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'."),
     ],

@@ -56,6 +56,11 @@ def test_what_one_process_writes_another_sees_within_a_second(
     assert second.rows("shop") == [ConnectionRow("shop")]
     assert not second.resume("unknown")
     assert second.rows("unknown") == []
+    second.hold("shop", "the vendor answered 401", "Check the key.", NOW, resumes=0)
+    assert second.rows("shop") == [ConnectionRow("shop")], "that answer came before a person resumed it"
+    assert second.resumes("shop") == 1
+    second.hold("shop", "the vendor answered 401", "Check the key.", NOW, resumes=1)
+    assert second.rows("shop") == [held]
 
 
 def test_changes_of_two_processes_are_both_kept(clients: tuple[StreamClient, StreamClient, Layout]) -> None:
@@ -81,7 +86,7 @@ def test_the_first_hold_stays() -> None:
     held = SharedConnection("shop").with_hold("no such key", "Check it.", NOW)
     assert held.with_hold("something else", "", NOW + 1) == held
     assert held.with_pause(NOW + 60, "503") == held
-    assert held.resumed() == SharedConnection("shop")
+    assert held.resumed() == SharedConnection("shop", resumes=1)
 
 
 @pytest.mark.parametrize(
