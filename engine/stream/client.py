@@ -467,6 +467,8 @@ class StreamClient:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=CLOSE_SECONDS)
+        if wire is not None:
+            await wire.abort()
 
     def _learn_time(self, sent: float, received: float, stamp: float) -> None:
         """Take the servers' time from an answer: the shorter its trip, the more exact; an old one is replaced."""

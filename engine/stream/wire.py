@@ -60,13 +60,17 @@ class Tcp(TcpTransport):
             self._io_writer.close()
         await super().connect(uri, buffer_size, connect_timeout)
 
+    def abort(self) -> None:
+        """Close the connection without a last word, if there is one."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
     async def wait_closed(self) -> None:
         """Wait until the connection is closed."""
         try:
             await asyncio.wait_for(super().wait_closed(), CLOSE_SECONDS)  # type: ignore[no-untyped-call]
         except TimeoutError:
-            if self._io_writer is not None:
-                self._io_writer.transport.abort()
+            self.abort()
 
 
 class StreamWire(Client):
@@ -78,7 +82,7 @@ class StreamWire(Client):
 
     def __init__(self, address: StreamAddress) -> None:
         super().__init__()
-        self._transport = Tcp()  # type: ignore[no-untyped-call]
+        self._transport: Tcp = Tcp()  # type: ignore[no-untyped-call]
         self.address = address
         self.refused: OutboxError | None = None
         """What was wrong the last time, if trying again cannot help."""
@@ -86,6 +90,11 @@ class StreamWire(Client):
         """What the server said a user has no permission for, at last."""
         self._encrypted = address.servers[0].startswith("tls://")
         self._left: object = None
+
+    async def abort(self) -> None:
+        """Leave no socket open, whatever a close has left."""
+        self._transport.abort()
+        await asyncio.sleep(0)  # asyncio closes the socket in the next turn of its loop
 
     async def leave(self) -> None:
         """Break the connection and go on with another server; this one comes last."""
@@ -230,7 +239,7 @@ class Broken(Exception):  # noqa: N818  reads as what happened
 
 
 class StreamReplies:
-    """StreamReplies to requests of one connection, which come to one subject for all."""
+    """Replies to requests of one connection, which come to one subject for all."""
 
     def __init__(self, wire: StreamWire) -> None:
         self._wire = wire

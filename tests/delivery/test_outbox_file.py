@@ -313,3 +313,20 @@ def test_a_disk_that_is_really_full_can_be_purged(tmp_path, size) -> None:
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-m", "tests.delivery.full_disk"]
     done = subprocess.run([*command, str(tmp_path), str(size)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_file_that_another_process_makes_at_this_moment_is_waited_for() -> None:
+    tries = []
+
+    def prepare() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+
+    file.in_turn(prepare, 10.0)
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        file.in_turn(prepare, 0.0)

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+BUSY_PAUSE = 0.02
+"""Seconds between two tries to prepare a file that another process makes."""
 DAMAGED_CONTENT = ("no such table", "no such column", "no such index", "malformed JSON")
 MIGRATED_STATE = 200
 """Bytes for two more indexes that have a state, first in the `-wal`, then in the file."""
@@ -36,6 +41,18 @@ def is_writable(path: Path) -> bool:
     """Whether this process can write the file, and the `-wal` beside it or make it."""
     beside = Path(f"{path}-wal")
     return os.access(path, os.W_OK) and os.access(beside if beside.exists() else path.absolute().parent, os.W_OK)
+
+
+def in_turn(prepare: Callable[[], None], patience: float) -> None:
+    """Prepare a file; again while another process makes it, for which SQLite does not always wait by itself."""
+    until = monotonic() + patience
+    while True:
+        try:
+            return prepare()
+        except sqlite3.OperationalError as error:
+            if _code(error) not in BUSY or monotonic() >= until:
+                raise
+            sleep(BUSY_PAUSE)
 
 
 def connect_to_read(path: Path, **options: Any) -> sqlite3.Connection:
@@ -65,7 +82,7 @@ def _is_full(error: sqlite3.Error) -> bool:
 def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
     """Return what is wrong with the file, and what to do."""
     code = _code(error)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if code in BUSY:
         return (
             f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing is lost; try again."
         )

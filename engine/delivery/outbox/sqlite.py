@@ -100,7 +100,7 @@ class SqliteOutbox:
             self._db = connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             with self._errors():
-                self._prepare()
+                file.in_turn(self._prepare, self._patience)
             self._identity.opened()
         except BaseException:
             self._db.close()
