@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.delivery.outbox import file
 from engine.delivery.outbox.base import Change, NewEvent, OutboxDamaged, OutboxError, OutboxFull, OutboxMoved
 from engine.delivery.outbox.file import VERSION_1
 from engine.delivery.outbox.identity import APPLICATION_ID
