@@ -123,7 +123,7 @@ def table(found: Comparison) -> list[str]:
     rows = [
         ("answered 200", f"{found.answered:,}", ""),
         ("delivered", f"{found.delivered:,}", ""),
-        ("lost", f"{len(found.lost):,}", ""),
+        ("lost", f"{len(found.lost):,}", f"or still waiting after {LONGEST:g} s" if found.lost else ""),
         (
             "delivered twice",
             f"{len(found.twice):,}",

@@ -39,6 +39,7 @@ def numbers(sandbox: Sandbox) -> list[int]:
     return [int(each["data"]["n"]) for each in sandbox.state("user_com", 10_000)["events"]]
 
 
+@pytest.mark.slow  # test_chaos.py starts the same servers, and kills one
 def test_two_servers_share_the_work_and_one_goes_on_alone(new_address: Made) -> None:
     address = new_address(partitions=4)
     with Sandbox() as sandbox, ExitStack() as stack:
