@@ -207,8 +207,12 @@ def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:
         assert (long.status_code, "access-control-allow-origin" in long.headers) == (431, False)
         assert "waybill_collector_kept_total 0.0" in server.metrics(TOKEN)
         assert "waybill_collector_purged_total 0.0" in server.metrics(TOKEN), "--keep was taken"
-        answer = CLIENT.get(f"{server.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
-        assert [each["name"] for each in answer.json()["connections"]] == ["exponea"]
+
+        def connections() -> list[str]:
+            answer = CLIENT.get(f"{server.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
+            return [each["name"] for each in answer.json()["connections"]]
+
+        until(lambda: connections() == ["exponea"])  # a file knows a connection once it is delivered
         assert server.stop() == 0
 
 
